@@ -1,0 +1,149 @@
+"""Globs over in-root paths, as recipes write them.
+
+    /etc/ssl/**          everything below /etc/ssl
+    /etc/ssl             the path itself and, where it is a directory, everything below it
+    /usr/lib/*.so.?      `*` and `?` stay within one name
+    /usr/**/tests        `**` spans any number of directories, none included
+    /lib/lib[a-m]*       character sets, `[!...]` negated
+    /usr/{bin,sbin}/foo  alternatives
+    !/etc/ssl/private    takes back what an earlier pattern of the same list matched
+
+The last pattern of a list that matches decides, as in `.gitignore`.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_TOKEN = re.compile(
+    r"(?P<deep>(?<=/)\*\*(?=/|$))|(?P<star>\*+)|(?P<one>\?)|(?P<set>\[!?\]?[^\]/]*\])|(?P<any>.)", re.DOTALL
+)
+_SPECIAL = re.compile(r"[*?\[{]")
+
+
+class GlobError(ValueError):
+    """A pattern that cannot be understood; the message says why."""
+
+
+class Glob(Struct, frozen=True):
+    """One compiled pattern."""
+
+    pattern: str
+    negated: bool
+    expression: str
+
+    def matches(self, path: str) -> bool:
+        """Say whether the pattern itself matches, whether it is negated or not."""
+        return _compiled(self.expression).fullmatch(path) is not None
+
+    @property
+    def prefix(self) -> str:
+        """The directory that holds whatever can match: what to look at, and all else need not be read."""
+        text = self.pattern.removeprefix("!")
+        special = _SPECIAL.search(text)
+        if special is None:
+            return text.rstrip("/") or "/"
+        return text[: special.start()].rpartition("/")[0] or "/"
+
+
+class GlobList(Struct, frozen=True):
+    """Patterns in the order in which they were written."""
+
+    globs: tuple[Glob, ...]
+
+    def deciding(self, path: str) -> Glob | None:
+        """Return the last pattern that matches, negated or not."""
+        return next((glob for glob in reversed(self.globs) if glob.matches(path)), None)
+
+    def match(self, path: str) -> Glob | None:
+        """Return the pattern that takes the path in, or None when none does or a later one takes it out."""
+        glob = self.deciding(path)
+        return None if glob is None or glob.negated else glob
+
+
+def compile_globs(patterns: Iterable[str]) -> GlobList:
+    """Compile a list.
+
+    Raises:
+        GlobError: a pattern is empty, relative, or has an unclosed `[` or `{`.
+    """
+    return GlobList(tuple(map(compile_glob, patterns)))
+
+
+def compile_glob(pattern: str) -> Glob:
+    """Compile one pattern.
+
+    Raises:
+        GlobError: it is empty, relative, or has an unclosed `[` or `{`.
+    """
+    negated = pattern.startswith("!")
+    text = pattern[negated:]
+    if not text.startswith("/"):
+        raise GlobError(f"glob {pattern!r} is not absolute; write '/{text}', or '/**/{text}' for any directory")
+    if {"..", "."} & set(text.split("/")):
+        raise GlobError(f"glob {pattern!r} has a '.' or '..' in it, which no path has")
+    body = "|".join(_translate(alternative, pattern) for alternative in _expand(text.rstrip("/") or "/", pattern))
+    return Glob(pattern, negated, f"(?:{body})")
+
+
+def _translate(text: str, pattern: str) -> str:
+    if text == "/":
+        return "/.*"
+    out = ["(?:"]
+    for match in _TOKEN.finditer(text):
+        match match.lastgroup:
+            case "deep":
+                out.append("(?:[^/]+/)*[^/]+")
+            case "star":
+                out.append("[^/]*")
+            case "one":
+                out.append("[^/]")
+            case "set":
+                out.append(_translate_set(match[0]))
+            case _ if match[0] == "[":
+                raise GlobError(f"glob {pattern!r} has an unclosed '['")
+            case _:
+                out.append(re.escape(match[0]))
+    # `/**/x` matches `/x` too, and a directory that matches stands for all below it.
+    return "".join(out).replace("(?:[^/]+/)*[^/]+/", "(?:[^/]+/)*") + ")(?:/.*)?"
+
+
+def _translate_set(text: str) -> str:
+    body = text[1:-1].replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]").replace("&", "\\&")
+    negated = body.startswith("!")
+    return f"[^/{body[1:]}]" if negated else f"(?!/)[{body.replace('^', chr(92) + '^', 1) if body[0] == '^' else body}]"
+
+
+def _expand(text: str, pattern: str) -> list[str]:
+    start = text.find("{")
+    if start < 0:
+        if "}" in text:
+            raise GlobError(f"glob {pattern!r} has a '}}' without its '{{'")
+        return [text]
+    depth, cuts = 0, [start]
+    for position in range(start, len(text)):
+        character = text[position]
+        depth += (character == "{") - (character == "}")
+        if depth == 1 and character == ",":
+            cuts.append(position)
+        if depth == 0:
+            cuts.append(position)
+            break
+    else:
+        raise GlobError(f"glob {pattern!r} has an unclosed '{{'")
+    head, tail = text[:start], text[cuts[-1] + 1 :]
+    options = [text[left + 1 : right] for left, right in pairwise(cuts)]
+    return [full for option in options for full in _expand(head + option + tail, pattern)]
+
+
+@lru_cache(maxsize=1024)
+def _compiled(expression: str) -> re.Pattern[str]:
+    return re.compile(expression, re.DOTALL)

@@ -1,0 +1,5 @@
+"""The command line: one file a verb."""
+
+
+def main() -> None:
+    """Run `brasm`."""

@@ -1,0 +1,1 @@
+"""Deciding: passes propose, the planner settles, and every decision can be explained."""

@@ -1,0 +1,154 @@
+"""Reading a recipe: TOML in, `Recipe` out, and errors with the path of the key and the nearest known name."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+
+from assembler.base.errors import RecipeError
+from assembler.recipe.check import check_recipe
+from assembler.recipe.types import LoadedRecipe, Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>[^`]*)`(?: - at `\$(?P<at>[^`]*)`)?")
+_MISSING = re.compile(r"Object missing required field `(?P<field>[^`]*)`(?: - at `\$(?P<at>[^`]*)`)?")
+_OTHER = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<at>[^`]*)`)?", re.DOTALL)
+
+
+def load_recipe(path: str, overrides: Sequence[str] = ()) -> LoadedRecipe:
+    """Read a recipe file.
+
+    Args:
+        path: the `recipe.toml`.
+        overrides: `key.path=value`, the value in TOML or a bare string, as `--set` takes them.
+
+    Raises:
+        RecipeError: the file cannot be read, or is not a valid recipe.
+    """
+    try:
+        with open(path, "rb") as file:
+            mapping = tomllib.load(file)
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: not TOML: {error}") from error
+    return recipe_from_mapping(mapping, os.path.dirname(os.path.abspath(path)), overrides, path)
+
+
+def recipe_from_mapping(
+    mapping: Mapping[str, Any], folder: str, overrides: Sequence[str] = (), where: str = "command line"
+) -> LoadedRecipe:
+    """Make a recipe of plain values; what an error calls the place is `where`.
+
+    Raises:
+        RecipeError: a key is unknown, a value has the wrong type or form, or values contradict each other.
+    """
+    values = _overridden(dict(mapping), overrides)
+    try:
+        recipe = msgspec.convert(values, Recipe)
+        check_recipe(recipe)
+    except msgspec.ValidationError as error:
+        raise _explained(str(error), values, where) from error
+    except RecipeError as error:
+        raise RecipeError(f"{where}: {error.message}", key=error.key, hint=error.hint) from error
+    return LoadedRecipe(recipe, folder)
+
+
+def _overridden(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals or not key.strip():
+            raise RecipeError(f"--set {override!r}: write key=value, for example layers.level=12", key=key)
+        *parents, last = key.strip().split(".")
+        table = values
+        for step, part in enumerate(parents):
+            inner = dict(table.get(part, {})) if isinstance(table.get(part, {}), dict) else None
+            if inner is None:
+                raise RecipeError(f"--set {override!r}: {'.'.join(parents[: step + 1])} is not a table", key=key)
+            table[part] = inner
+            table = inner
+        table[last] = _toml_value(text)
+    return values
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _explained(message: str, values: Mapping[str, Any], where: str) -> RecipeError:
+    if match := _UNKNOWN.fullmatch(message):
+        key = _key(match["at"], match["field"])
+        near = difflib.get_close_matches(match["field"], _known_keys(match["at"] or ""), n=1, cutoff=0.5)
+        hint = (
+            f"did you mean {_key(match['at'], near[0])!r}?"
+            if near
+            else f"known: {', '.join(_known_keys(match['at'] or ''))}"
+        )
+        return RecipeError(f"{where}: unknown key {key!r}", key=key, hint=hint)
+    if match := _MISSING.fullmatch(message):
+        key = _key(match["at"], match["field"])
+        return RecipeError(f"{where}: {key!r} is missing", key=key)
+    other = _OTHER.fullmatch(message)
+    what, at = (other["what"], other["at"] or "") if other else (message, "")
+    place = at.lstrip(".")
+    what = what[:1].lower() + what[1:]
+    hint = _nearest_value(what, place, values)
+    return RecipeError(f"{where}: {place}: {what}" if place else f"{where}: {what}", key=place, hint=hint)
+
+
+def _key(at: str | None, field: str) -> str:
+    return f"{at}.{field}".lstrip(".") if at else field
+
+
+def _known_keys(at: str) -> list[str]:
+    kind: Any = Recipe
+    for part in filter(None, re.split(r"[.\[]", at.replace("]", ""))):
+        if not part.isdigit() and part != "...":
+            kind = _struct_in(next(field.type for field in msgspec.structs.fields(kind) if field.name == part))
+    return [field.encode_name for field in msgspec.structs.fields(kind)]
+
+
+def _struct_in(kind: Any) -> Any:
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        return kind
+    return next(found for found in map(_struct_in, getattr(kind, "__args__", ())) if found is not None)
+
+
+def _nearest_value(what: str, key: str, values: Mapping[str, Any]) -> str | None:
+    if not what.startswith("invalid enum value"):
+        return None
+    choices = _choices(key)
+    value: Any = values
+    for part in re.split(r"[.\[]", key.replace("]", "")):
+        value = value[int(part)] if part.isdigit() else value[part] if isinstance(value, dict) else None
+    near = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"one of {', '.join(choices)}"
+
+
+def _choices(key: str) -> list[str]:
+    *parents, last = [part for part in re.split(r"[.\[]", key.replace("]", "")) if not part.isdigit()]
+    kind: Any = Recipe
+    for part in parents:
+        kind = _struct_in(next(field.type for field in msgspec.structs.fields(kind) if field.name == part))
+    info = msgspec.inspect.type_info(kind)
+    field = next(field for field in info.fields if field.name == last)  # type: ignore[attr-defined]
+    return _literals(field.type)
+
+
+def _literals(info: Any) -> list[str]:
+    if isinstance(info, msgspec.inspect.LiteralType):
+        return [str(value) for value in info.values]
+    if isinstance(info, msgspec.inspect.Metadata):
+        return _literals(info.type)
+    return [value for inner in getattr(info, "types", ()) for value in _literals(inner)]

@@ -1,0 +1,178 @@
+"""The recipe, key for key. The descriptions here are those of the JSON schema."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from assembler.oci.image import Compression
+
+Mode = Literal["closure", "prune", "all"]
+Split = Literal["single", "runtime+app", "package"]
+StripMode = Literal["none", "debug", "unneeded"]
+DlopenPriority = Literal["required", "recommended", "suggested", "strings"]
+FileType = Literal["file", "directory", "symlink"]
+
+Glob = Annotated[str, Meta(description="An absolute glob: *, ?, [...], {a,b}, ** for directories; ! takes back.")]
+Owner = Annotated[
+    str,
+    Meta(description="Numeric ids: 'uid' or 'uid:gid'; a uid alone is its own group.", pattern=r"^\d+(:\d+)?$"),
+]
+Octal = Annotated[str, Meta(description="Permission bits in octal, such as '0755'.", pattern=r"^[0-7]{3,4}$")]
+Duration = Annotated[str, Meta(description="A time such as '30s', '1m30s', '500ms'.", pattern=r"^(\d+(ms|s|m|h))+$")]
+
+
+class SourceSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the root filesystem comes from: exactly one of the four."""
+
+    buildroot: Annotated[str | None, Meta(description="A Buildroot defconfig, built by `brasm build`.")] = None
+    directory: Annotated[str | None, Meta(description="A root filesystem; '/' is this machine's own.")] = None
+    archive: Annotated[str | None, Meta(description="A tarball, plain or gz, xz, zst, bz2.")] = None
+    image: Annotated[str | None, Meta(description="An image: oci:, oci-archive:, docker-archive:.")] = None
+    mounts: Annotated[
+        tuple[str, ...],
+        Meta(description="Directories whose mounted filesystem is read as well (directory only)."),
+    ] = ()
+
+
+class SelectSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """What of the root filesystem comes into the image."""
+
+    mode: Annotated[
+        Mode,
+        Meta(description="closure: what the roots reach; prune: all but what is dropped; all: everything."),
+    ] = "closure"
+    roots: Annotated[
+        tuple[str, ...], Meta(description="Programs or files to start from, besides entrypoint and tests.")
+    ] = ()
+    keep: Annotated[tuple[Glob, ...], Meta(description="Kept whatever any rule says, with what it needs.")] = ()
+    drop: Annotated[tuple[Glob, ...], Meta(description="Dropped, unless `keep` keeps it.")] = ()
+    locales: Annotated[tuple[str, ...], Meta(description="Locales whose data stays; C is always there.")] = ("C",)
+    charsets: Annotated[
+        tuple[str, ...],
+        Meta(description="Character sets whose gconv modules stay; UTF-8 is built into glibc."),
+    ] = ()
+    licenses: Annotated[bool, Meta(description="Keep licence and copyright files.")] = False
+    dlopen: Annotated[DlopenPriority, Meta(description="Least priority of dlopen'ed libraries that is kept.")] = (
+        "recommended"
+    )
+
+
+class StripSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """Removal of symbols that nothing at run time reads."""
+
+    mode: Annotated[StripMode | None, Meta(description="Default: unneeded, or none where select.mode is all.")] = None
+    tool: Annotated[str | None, Meta(description="The strip program; else one for the architecture is looked for.")] = (
+        None
+    )
+
+
+class FileSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """A file, directory or symbolic link that no package installs."""
+
+    path: Annotated[str, Meta(description="Where it stands, absolute.")]
+    type: FileType = "file"
+    content: Annotated[str | None, Meta(description="Text of a file.")] = None
+    source: Annotated[str | None, Meta(description="A file beside the recipe with the content.")] = None
+    target: Annotated[str | None, Meta(description="Where a symbolic link points.")] = None
+    owner: Owner = "0:0"
+    mode: Annotated[Octal | None, Meta(description="Default: 0644 for files, 0755 for directories.")] = None
+
+
+class HealthcheckSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """Docker's health check. OCI runtimes, podman's OCI format among them, ignore it."""
+
+    test: Annotated[tuple[str, ...], Meta(description="The command to run.", min_length=1)]
+    interval: Duration | None = None
+    timeout: Duration | None = None
+    start_period: Duration | None = None
+    retries: Annotated[int, Meta(ge=0)] | None = None
+
+
+class ImageSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """The config of the image, field for field (image-spec, config.md)."""
+
+    entrypoint: Annotated[tuple[str, ...], Meta(description="The program, and arguments that always go with it.")] = ()
+    cmd: Annotated[tuple[str, ...], Meta(description="Arguments that a user replaces; or the program.")] = ()
+    env: Annotated[dict[str, str], Meta(description="Environment variables.")] = {}
+    user: Annotated[str | None, Meta(description="user, uid, user:group, uid:gid.")] = None
+    workdir: Annotated[str | None, Meta(description="Directory to start in, absolute.")] = None
+    expose: Annotated[tuple[str, ...], Meta(description="Ports: '53589', '53/udp'.")] = ()
+    volumes: Annotated[tuple[str, ...], Meta(description="Directories for data, absolute.")] = ()
+    stop_signal: Annotated[str | None, Meta(description="Signal that stops the program: SIGTERM, SIGRTMIN+3.")] = None
+    labels: Annotated[dict[str, str], Meta(description="Labels of the config.")] = {}
+    annotations: Annotated[dict[str, str], Meta(description="Annotations of the manifest.")] = {}
+    author: Annotated[str | None, Meta(description="Who is responsible for the image.")] = None
+    created: Annotated[
+        str | None, Meta(description="RFC 3339 time, or seconds; default: SOURCE_DATE_EPOCH, else the epoch.")
+    ] = None
+    platform: Annotated[
+        str | None,
+        Meta(description="os/architecture[/variant] that the ELF files must have; default: theirs."),
+    ] = None
+    healthcheck: HealthcheckSpec | None = None
+
+
+class LayersSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """How the image is cut and compressed."""
+
+    split: Annotated[Split, Meta(description="single; runtime+app: libraries below the rest; package: one each.")] = (
+        "single"
+    )
+    compression: Compression = "gzip"
+    level: Annotated[
+        Annotated[int, Meta(ge=1, le=22)] | None,
+        Meta(description="gzip 1 to 12 (default 6), zstd 1 to 22 (default 9)."),
+    ] = None
+    hardlinks: Annotated[
+        bool | None,
+        Meta(description="Make identical files hard links. Default: yes, unless select.mode is all."),
+    ] = None
+
+
+class TestSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """A program that must work in the finished image; what it runs is a root of the closure."""
+
+    __test__ = False
+
+    run: Annotated[tuple[str, ...], Meta(description="Program and arguments.", min_length=1)]
+    stdin: str | None = None
+    exit: Annotated[int, Meta(ge=0, le=255)] = 0
+    stdout: Annotated[str | None, Meta(description="Regular expression that must be found in standard output.")] = None
+    stderr: Annotated[str | None, Meta(description="Regular expression that must be found in standard error.")] = None
+
+
+class BudgetSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """Sizes that the image must not exceed: exit code 1 when it does."""
+
+    compressed: Annotated[str | None, Meta(description="All layers as stored: '2.5 MB'.")] = None
+    uncompressed: Annotated[str | None, Meta(description="All layers as tar: '6 MB'.")] = None
+
+
+class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
+    """An image, declared."""
+
+    name: Annotated[str, Meta(description="The image's name.", pattern=r"^[a-z0-9]+(?:[._/-]+[a-z0-9]+)*$")]
+    source: SourceSpec
+    version: Annotated[str, Meta(description="The default tag.", pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")] = (
+        "latest"
+    )
+    description: str = ""
+    select: SelectSpec = SelectSpec()
+    strip: StripSpec = StripSpec()
+    files: tuple[FileSpec, ...] = ()
+    overlay: Annotated[
+        str | None, Meta(description="A folder beside the recipe, laid over the root; all in it is kept.")
+    ] = None
+    image: ImageSpec = ImageSpec()
+    layers: LayersSpec = LayersSpec()
+    test: tuple[TestSpec, ...] = ()
+    budget: BudgetSpec = BudgetSpec()
+
+
+class LoadedRecipe(Struct, frozen=True):
+    """A recipe and the folder that its relative paths start from."""
+
+    recipe: Recipe
+    folder: str
