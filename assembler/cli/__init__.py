@@ -1,5 +1,5 @@
-"""The command line: one file a verb."""
+"""The command line: one file a verb; arguments in, one call of the pipeline, a rendering out."""
 
+from assembler.cli.app import main
 
-def main() -> None:
-    """Run `brasm`."""
+__all__ = ["main"]

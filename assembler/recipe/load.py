@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 import tomllib
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,12 +24,15 @@ _MISSING = re.compile(r"Object missing required field `(?P<field>[^`]*)`(?: - at
 _OTHER = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<at>[^`]*)`)?", re.DOTALL)
 
 
-def load_recipe(path: str, overrides: Sequence[str] = ()) -> LoadedRecipe:
+def load_recipe(
+    path: str, overrides: Sequence[str] = (), given: Mapping[str, Any] = MappingProxyType({})
+) -> LoadedRecipe:
     """Read a recipe file.
 
     Args:
         path: the `recipe.toml`.
         overrides: `key.path=value`, the value in TOML or a bare string, as `--set` takes them.
+        given: values by key path that the command line's own options set; `overrides` come after them.
 
     Raises:
         RecipeError: the file cannot be read, or is not a valid recipe.
@@ -40,7 +44,7 @@ def load_recipe(path: str, overrides: Sequence[str] = ()) -> LoadedRecipe:
         raise RecipeError(f"{path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: not TOML: {error}") from error
-    return recipe_from_mapping(mapping, os.path.dirname(os.path.abspath(path)), overrides, path)
+    return recipe_from_mapping(override(mapping, given), os.path.dirname(os.path.abspath(path)), overrides, path)
 
 
 def recipe_from_mapping(
@@ -51,7 +55,7 @@ def recipe_from_mapping(
     Raises:
         RecipeError: a key is unknown, a value has the wrong type or form, or values contradict each other.
     """
-    values = _overridden(dict(mapping), overrides)
+    values = override(mapping, dict(map(_parse_override, overrides)))
     try:
         recipe = msgspec.convert(values, Recipe)
         check_recipe(recipe)
@@ -62,21 +66,31 @@ def recipe_from_mapping(
     return LoadedRecipe(recipe, folder)
 
 
-def _overridden(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    for override in overrides:
-        key, equals, text = override.partition("=")
-        if not equals or not key.strip():
-            raise RecipeError(f"--set {override!r}: write key=value, for example layers.level=12", key=key)
-        *parents, last = key.strip().split(".")
+def override(mapping: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mapping in which values at dotted key paths are set; tables on the way are made.
+
+    Raises:
+        RecipeError: a key on the way is no table.
+    """
+    values = dict(mapping)
+    for key, value in given.items():
+        *parents, last = key.split(".")
         table = values
         for step, part in enumerate(parents):
-            inner = dict(table.get(part, {})) if isinstance(table.get(part, {}), dict) else None
-            if inner is None:
-                raise RecipeError(f"--set {override!r}: {'.'.join(parents[: step + 1])} is not a table", key=key)
-            table[part] = inner
-            table = inner
-        table[last] = _toml_value(text)
+            inner = table.get(part, {})
+            if not isinstance(inner, dict):
+                raise RecipeError(f"{key}: {'.'.join(parents[: step + 1])} is not a table", key=key)
+            table[part] = dict(inner)
+            table = table[part]
+        table[last] = value
     return values
+
+
+def _parse_override(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise RecipeError(f"--set {text!r}: not of the form key=value", hint="for example --set layers.level=12")
+    return key.strip(), _toml_value(value)
 
 
 def _toml_value(text: str) -> Any:
@@ -90,11 +104,8 @@ def _explained(message: str, values: Mapping[str, Any], where: str) -> RecipeErr
     if match := _UNKNOWN.fullmatch(message):
         key = _key(match["at"], match["field"])
         near = difflib.get_close_matches(match["field"], _known_keys(match["at"] or ""), n=1, cutoff=0.5)
-        hint = (
-            f"did you mean {_key(match['at'], near[0])!r}?"
-            if near
-            else f"known: {', '.join(_known_keys(match['at'] or ''))}"
-        )
+        known = f"known: {', '.join(_known_keys(match['at'] or ''))}"
+        hint = f"did you mean {_key(match['at'], near[0])!r}?" if near else known
         return RecipeError(f"{where}: unknown key {key!r}", key=key, hint=hint)
     if match := _MISSING.fullmatch(message):
         key = _key(match["at"], match["field"])
@@ -103,8 +114,8 @@ def _explained(message: str, values: Mapping[str, Any], where: str) -> RecipeErr
     what, at = (other["what"], other["at"] or "") if other else (message, "")
     place = at.lstrip(".")
     what = what[:1].lower() + what[1:]
-    hint = _nearest_value(what, place, values)
-    return RecipeError(f"{where}: {place}: {what}" if place else f"{where}: {what}", key=place, hint=hint)
+    place_and_what = f"{place}: {what}" if place else what
+    return RecipeError(f"{where}: {place_and_what}", key=place, hint=_nearest_value(what, place, values))
 
 
 def _key(at: str | None, field: str) -> str:

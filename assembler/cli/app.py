@@ -1,0 +1,117 @@
+"""The program `brasm`: finds the verb, turns errors into one line and an exit code.
+
+Verbs are imported when they are called: `brasm --help` must not pay for what it does not use. So their one-line
+help stands here, and a test holds it to the verbs' own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from assembler import __version__
+from assembler.base.errors import BrasmError, Interrupted
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+VERBS: Final = {
+    "pack": "Pack a root filesystem into an OCI image.",
+    "plan": "Show what would be kept, dropped and changed, and why; write nothing.",
+    "why": "Explain why a path is in the image, or why it is not.",
+    "verify": "Check an image: digests, the spec's rules, and that its root is closed.",
+    "inspect": "Show what is in an image and where the bytes are.",
+    "recipes": "List the recipes that ship with brasm.",
+    "schema": "Print the JSON schema of a recipe.",
+    "completion": "Print the shell's completion script.",
+}
+
+
+class Verbs(click.Group):
+    """A group whose commands are modules of this package, imported by name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order in which one meets them."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a verb."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"assembler.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of verbs without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb, or say which one is near."""
+        import difflib
+
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            near = difflib.get_close_matches(name, VERBS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(VERBS)}"
+            raise click.UsageError(f"no such command: {name!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "-V", "--version", message="brasm %(version)s")
+@click.option("--debug", is_flag=True, help="Show a traceback with an error.")
+def brasm(*, debug: bool) -> None:
+    """Pack root filesystems, Buildroot's first of all, into minimal and reproducible OCI images."""
+
+
+def main() -> None:
+    """Run `brasm` and exit with its code (the tree of `base.errors`)."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(_run())
+
+
+def _run() -> int:
+    debug = "--debug" in sys.argv[1:]
+    try:
+        code = brasm.main(prog_name="brasm", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
+    except click.UsageError as error:
+        where = f"{error.ctx.command_path}: " if error.ctx is not None else ""
+        return _fail(where + error.format_message(), None, 2)
+    except click.ClickException as error:
+        return _fail(error.format_message(), None, error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted", None, 128 + signal.SIGINT)
+    except Interrupted as error:
+        return _fail("terminated", None, 128 + error.signal)
+    except BrokenPipeError:
+        # Whoever read our output has gone (`brasm plan | head`): not an error, and nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except BrasmError as error:
+        if debug:
+            raise
+        return _fail(error.message, error.hint, error.exit_code)
+
+
+def _fail(message: str, hint: str | None, code: int) -> int:
+    click.echo(click.style("error: ", fg="red", bold=True) + message, err=True)
+    if hint:
+        click.echo(click.style("hint: ", fg="cyan") + hint, err=True)
+    return code
+
+
+def _terminate(number: int, _: FrameType | None) -> None:
+    raise Interrupted(number)

@@ -1,0 +1,81 @@
+"""Progress on a terminal, for work that takes over half a second. Elsewhere: silence."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Final
+
+from assembler.base.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from rich.progress import Progress as Bar
+
+DELAY: Final = 0.5
+"""Seconds before anything is shown."""
+
+
+def progress(*, quiet: bool) -> TerminalProgress | QuietProgress:
+    """Return a context manager that gives a listener."""
+    return QuietProgress() if quiet or not sys.stderr.isatty() else TerminalProgress()
+
+
+class QuietProgress:
+    """Shows nothing."""
+
+    def __enter__(self) -> Progress:
+        return Silent()
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing was opened."""
+
+
+class TerminalProgress:
+    """Shows the current task with rich, which is imported only when there is something to show."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._bar: Bar | None = None
+        self._name = self._unit = ""
+        self._total: int | None = None
+        self._done = 0
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def start(self, task: str, total: int | None = None, *, unit: str = "") -> None:
+        """See `Progress.start`."""
+        self._name, self._total, self._unit, self._done = task, total, unit, 0
+        if self._bar is not None:
+            self._restart(self._bar)
+
+    def advance(self, amount: int) -> None:
+        """See `Progress.advance`."""
+        self._done += amount
+        if self._bar is None and time.monotonic() - self._began > DELAY:
+            self._bar = self._open()
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[-1], completed=self._done)
+
+    def _open(self) -> Bar:
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
+        from rich.progress import Progress as RichProgress
+
+        amount = DownloadColumn() if self._unit == "B" else MofNCompleteColumn()
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), amount)
+        bar = RichProgress(*columns, console=Console(stderr=True), transient=True)
+        bar.start()
+        self._restart(bar)
+        return bar
+
+    def _restart(self, bar: Bar) -> None:
+        for task in list(bar.task_ids):
+            bar.remove_task(task)
+        bar.add_task(self._name, total=self._total, completed=self._done)

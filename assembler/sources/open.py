@@ -1,0 +1,113 @@
+"""From `[source]` to a tree: which reader takes what.
+
+In: the recipe's source and the folder that its relative paths start from. Out: `Source`.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from assembler.base.errors import RecipeError, UsageError
+from assembler.oci.reference import parse
+from assembler.oci.types import ImageConfig
+from assembler.sources.directory import DirectoryOptions, read_directory
+from assembler.sources.packages import read_packages
+from assembler.tree import Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from assembler.base.progress import Progress
+    from assembler.recipe import SourceSpec
+
+
+class Source(Struct, frozen=True):
+    """A root filesystem that was opened.
+
+    Attributes:
+        tree: what is in it.
+        notes: one line for each thing that was left out; of a lazy tree it grows while the tree is looked at.
+        unreadable: directories whose contents this user may not see; likewise.
+        folder: the machine's folder, where the source is one.
+        config: of the image, where the source is one.
+    """
+
+    tree: Tree
+    notes: list[str]
+    unreadable: list[str]
+    folder: str | None = None
+    config: ImageConfig | None = None
+
+    def packages(self) -> Mapping[str, str]:
+        """Return the package that owns each path; see `read_packages`."""
+        return read_packages(self.tree, self.folder)
+
+
+def open_source(spec: SourceSpec, folder: str, *, lazy: bool, progress: Progress) -> Source:
+    """Open a source.
+
+    Args:
+        spec: which one.
+        folder: what relative paths start from.
+        lazy: whether the whole machine (`/`) is listed only where it is looked at.
+        progress: told of what is read.
+
+    Raises:
+        SourceError: it cannot be read.
+        RecipeError: a Buildroot source was not built yet.
+    """
+    if spec.directory is not None:
+        return _open_directory(spec, os.path.join(folder, spec.directory), lazy=lazy, progress=progress)
+    if spec.archive is not None:
+        from assembler.sources.tarball import read_tarball
+
+        return Source(read_tarball(os.path.join(folder, spec.archive), progress), [], [])
+    if spec.image is not None:
+        return _open_image(spec.image, folder, progress)
+    raise RecipeError(
+        "source.buildroot: this version packs what Buildroot has built and does not run it",
+        key="source.buildroot",
+        hint="give the output's target folder: --source OUTPUT/target",
+    )
+
+
+def _open_directory(spec: SourceSpec, path: str, *, lazy: bool, progress: Progress) -> Source:
+    notes: list[str] = []
+    unreadable: list[str] = []
+    whole_machine = os.path.realpath(path) == "/"
+    options = DirectoryOptions(notes.append, unreadable.append, spec.mounts, lazy=lazy and whole_machine)
+    return Source(read_directory(path, options, progress), notes, unreadable, folder=path)
+
+
+def _open_image(text: str, folder: str, progress: Progress) -> Source:
+    from assembler.sources.image import flatten, open_image
+
+    reference = parse(text)
+    if reference.transport == "dir":
+        raise UsageError(f"{text}: an unpacked root filesystem is a source.directory")
+    opened = open_image(reference, folder=folder)
+    return Source(flatten(opened, progress), [], [], config=opened.config)
+
+
+def source_table(text: str) -> dict[str, str]:
+    """Return the recipe's `[source]` for what a user gives as `--source`: a folder, a tarball, or an image.
+
+    A tarball whose first member is `oci-layout` is an image, as `brasm pack -o x.tar` writes it.
+    """
+    if os.path.isdir(text):
+        return {"directory": os.path.abspath(text)}
+    transport, colon, _ = text.partition(":")
+    if colon and "/" not in transport and not os.path.exists(text):
+        return {"image": text}
+    if os.path.isfile(text):
+        kind = "image" if _is_image_archive(text) else "archive"
+        return {kind: os.path.abspath(text)}
+    return {"directory": os.path.abspath(text)}
+
+
+def _is_image_archive(path: str) -> bool:
+    with open(path, "rb") as file:
+        return file.read(11) == b"oci-layout\0"
