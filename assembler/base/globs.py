@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 _TOKEN = re.compile(
     r"(?P<deep>(?<=/)\*\*(?=/|$))|(?P<star>\*+)|(?P<one>\?)|(?P<set>\[!?\]?[^\]/]*\])|(?P<any>.)", re.DOTALL
 )
-_SPECIAL = re.compile(r"[*?\[{]")
+_SPECIAL = re.compile(r"[*?\[]")
 
 
 class GlobError(ValueError):
@@ -34,24 +34,23 @@ class GlobError(ValueError):
 
 
 class Glob(Struct, frozen=True):
-    """One compiled pattern."""
+    """One compiled pattern.
+
+    Attributes:
+        pattern: as it was written.
+        negated: whether it began with `!`.
+        alternatives: the pattern without `!`, its braces expanded.
+        expression: the regular expression that all alternatives make together.
+    """
 
     pattern: str
     negated: bool
+    alternatives: tuple[str, ...]
     expression: str
 
     def matches(self, path: str) -> bool:
         """Say whether the pattern itself matches, whether it is negated or not."""
         return _compiled(self.expression).fullmatch(path) is not None
-
-    @property
-    def prefix(self) -> str:
-        """The directory that holds whatever can match: what to look at, and all else need not be read."""
-        text = self.pattern.removeprefix("!")
-        special = _SPECIAL.search(text)
-        if special is None:
-            return text.rstrip("/") or "/"
-        return text[: special.start()].rpartition("/")[0] or "/"
 
 
 class GlobList(Struct, frozen=True):
@@ -90,8 +89,17 @@ def compile_glob(pattern: str) -> Glob:
         raise GlobError(f"glob {pattern!r} is not absolute; write '/{text}', or '/**/{text}' for any directory")
     if {"..", "."} & set(text.split("/")):
         raise GlobError(f"glob {pattern!r} has a '.' or '..' in it, which no path has")
-    body = "|".join(_translate(alternative, pattern) for alternative in _expand(text.rstrip("/") or "/", pattern))
-    return Glob(pattern, negated, f"(?:{body})")
+    alternatives = tuple(_expand(text.rstrip("/") or "/", pattern))
+    body = "|".join(_translate(alternative, pattern) for alternative in alternatives)
+    return Glob(pattern, negated, alternatives, f"(?:{body})")
+
+
+def matcher(segment: str) -> Callable[[str], bool] | None:
+    """Return what tells whether a single name matches a segment of an alternative; None for a plain name."""
+    if not _SPECIAL.search(segment):
+        return None
+    expression = _compiled(_translate("/" + segment, segment).removesuffix("(?:/.*)?"))
+    return lambda name: expression.fullmatch("/" + name) is not None
 
 
 def _translate(text: str, pattern: str) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from assembler.base.paths import ancestors, is_below, join, name, parent, to_bytes
+from assembler.base.paths import ancestors, join, name, parent, to_bytes
 from assembler.tree.entry import Directory, Entry, Symlink
 
 if TYPE_CHECKING:
@@ -117,11 +117,8 @@ class Tree:
 
     def below(self, path: str) -> list[Entry]:
         """Return the entry at a path and all below it, sorted bytewise by path."""
-        if self._lister is None:
-            found = [entry for entry in self._entries.values() if is_below(entry.path, path)]
-        else:
-            found = list(self._descend(path))
-        return sorted(found, key=_sort_key)
+        whole = path == "/" and not self.partial
+        return sorted(self._entries.values() if whole else self._descend(path), key=_sort_key)
 
     def walk(self, path: str, *, follow_last: bool = True) -> Found | Missing:
         """Follow a path from `/` as the kernel would in a chroot.
