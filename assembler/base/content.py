@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
+from typing import IO, TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from msgspec import Struct
 
@@ -147,7 +147,7 @@ class Span(Struct, frozen=True):
     `file` stays open as long as anything refers to it; it may have no name on disk.
     """
 
-    file: BinaryIO
+    file: IO[bytes]
     offset: int
     size: int
 

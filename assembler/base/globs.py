@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 _TOKEN = re.compile(
-    r"(?P<deep>(?<=/)\*\*(?=/|$))|(?P<star>\*+)|(?P<one>\?)|(?P<set>\[!?\]?[^\]/]*\])|(?P<any>.)", re.DOTALL
+    r"(?P<deep>(?<=/)\*\*(?=/|$))|(?P<star>\*+)|(?P<one>\?)|(?P<set>\[!?[^/][^\]/]*\])|(?P<any>.)", re.DOTALL
 )
+_RANGE = re.compile(r"(.)-(.)|(.)", re.DOTALL)
 _SPECIAL = re.compile(r"[*?\[]")
 
 
@@ -90,8 +91,12 @@ def compile_glob(pattern: str) -> Glob:
     if {"..", "."} & set(text.split("/")):
         raise GlobError(f"glob {pattern!r} has a '.' or '..' in it, which no path has")
     alternatives = tuple(_expand(text.rstrip("/") or "/", pattern))
-    body = "|".join(_translate(alternative, pattern) for alternative in alternatives)
-    return Glob(pattern, negated, alternatives, f"(?:{body})")
+    expression = "|".join(_translate(alternative, pattern) for alternative in alternatives)
+    try:
+        _compiled(expression)
+    except re.error as error:
+        raise GlobError(f"glob {pattern!r} has a bad character set: {error.msg}") from error
+    return Glob(pattern, negated, alternatives, expression)
 
 
 def matcher(segment: str) -> Callable[[str], bool] | None:
@@ -125,9 +130,13 @@ def _translate(text: str, pattern: str) -> str:
 
 
 def _translate_set(text: str) -> str:
-    body = text[1:-1].replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]").replace("&", "\\&")
-    negated = body.startswith("!")
-    return f"[^/{body[1:]}]" if negated else f"(?!/)[{body.replace('^', chr(92) + '^', 1) if body[0] == '^' else body}]"
+    body = text[1:-1]
+    negated = body.startswith("!") and len(body) > 1
+    items = [
+        re.escape(one) if one else f"{re.escape(low)}-{re.escape(high)}"
+        for low, high, one in _RANGE.findall(body[negated:])
+    ]
+    return f"(?!/)[{'^' * negated}{''.join(items)}]"
 
 
 def _expand(text: str, pattern: str) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from typing import TYPE_CHECKING, BinaryIO, Final, cast
+from typing import IO, TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -58,13 +58,13 @@ def render(spec: LayerSpec, options: RenderOptions, progress: Progress) -> Layer
         DestinationError: there is no room for the blob.
     """
     try:
-        blob = cast("BinaryIO", tempfile.TemporaryFile(dir=options.folder, prefix=".brasm-"))  # noqa: SIM115  (the layer owns it)
+        blob = tempfile.TemporaryFile(dir=options.folder, prefix=".brasm-")  # noqa: SIM115  (the layer owns it)
         return _render(spec, options, blob, progress)
     except OSError as error:
         raise DestinationError(f"{options.folder}: the layer cannot be written there: {error.strerror}") from error
 
 
-def _render(spec: LayerSpec, options: RenderOptions, blob: BinaryIO, progress: Progress) -> Layer:
+def _render(spec: LayerSpec, options: RenderOptions, blob: IO[bytes], progress: Progress) -> Layer:
     stored = _Sink(blob)
     plain, size = hashlib.sha256(), 0
     squeeze = compressor(options.compression, options.level, stored.write)
@@ -91,7 +91,7 @@ def _render(spec: LayerSpec, options: RenderOptions, blob: BinaryIO, progress: P
 class _Sink:
     """Counts and digests what is written."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._hash = hashlib.sha256()
         self.size = 0

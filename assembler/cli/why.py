@@ -1,0 +1,41 @@
+"""`brasm why`: what keeps a path, or drops it."""
+
+from __future__ import annotations
+
+import click
+
+from assembler.base.paths import show
+from assembler.cli.options import complete_recipe, json_option, read_recipe, recipe_options
+from assembler.cli.output import print_json
+from assembler.cli.progress import progress
+from assembler.pipeline import Sources, explain_path
+
+
+@click.command(short_help="Explain why a path is in the image, or why it is not.")
+@click.argument("words", nargs=-1, required=True, metavar="[RECIPE] PATH", shell_complete=complete_recipe)
+@recipe_options
+@json_option
+def command(
+    *,
+    words: tuple[str, ...],
+    source: str | None,
+    entrypoint: str | None,
+    mode: str | None,
+    overrides: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Explain why a path is in the image, or why it is not.
+
+    Prints the chain from the recipe to PATH, hop by hop with its evidence; for a path that is dropped, the rule
+    that drops it and the nearest one that would keep it. Exit code 1 when the root has no such path.
+    """
+    if len(words) > 2:
+        raise click.UsageError(f"one path at a time: {' '.join(words[1:])}")
+    *recipe, path = words
+    loaded = read_recipe(recipe[0] if recipe else None, source, entrypoint, mode, overrides)
+    with progress(quiet=False) as listener:
+        explanation = explain_path(loaded, Sources(listener), path)
+    if as_json:
+        print_json(explanation)
+        return
+    click.echo(f"{show(explanation.path)}: {explanation.verdict}: {explanation.rule}")

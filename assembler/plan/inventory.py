@@ -1,0 +1,113 @@
+"""Where the bytes of a root filesystem are: by directory, by kind, by package, and the largest files.
+
+In: entries and what package owns which. Out: sums for `brasm inspect`. Hard links count once, for their first path.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final, Literal
+
+from msgspec import Struct
+
+from assembler.base.paths import is_below
+from assembler.elf.identify import identify
+from assembler.tree import Entry, Regular, size_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+Kind = Literal["program or library", "script", "python", "locale", "documentation", "configuration", "data"]
+
+_DOCUMENTATION: Final = ("/usr/share/doc", "/usr/share/man", "/usr/share/info", "/usr/share/gtk-doc")
+_LOCALE: Final = ("/usr/share/locale", "/usr/share/i18n", "/usr/lib/locale")
+_HEAD: Final = 64
+
+
+class Sum(Struct, frozen=True):
+    """Files that have something in common: how many, and their bytes."""
+
+    name: str
+    files: int
+    size: int
+
+
+class Inventory(Struct, frozen=True):
+    """Sums, each list with the largest first; `largest` are the largest files themselves."""
+
+    directories: tuple[Sum, ...]
+    kinds: tuple[Sum, ...]
+    packages: tuple[Sum, ...]
+    largest: tuple[Entry, ...]
+
+
+def take_inventory(entries: Sequence[Entry], packages: Mapping[str, str], *, most: int = 15) -> Inventory:
+    """Sum up.
+
+    Args:
+        entries: of a tree, sorted by path.
+        packages: the package that owns each path, where one is known.
+        most: how many of the largest files are named.
+    """
+    files = _once(entries)
+    return Inventory(
+        directories=_sums(files, lambda entry: _directory_of(entry.path)),
+        kinds=_sums(files, kind_of),
+        packages=_sums(files, lambda entry: packages.get(entry.path, "(none)")) if packages else (),
+        largest=tuple(sorted(files, key=lambda entry: (-size_of(entry), entry.path))[:most]),
+    )
+
+
+def kind_of(entry: Regular) -> Kind:
+    """Say what kind of file it is, by its first bytes and where it stands."""
+    head = _head(entry)
+    if identify(head) is not None:
+        return "program or library"
+    if head.startswith(b"#!"):
+        return "script"
+    if entry.path.endswith((".py", ".pyc")):
+        return "python"
+    for kind, folders in _FOLDERS.items():
+        if any(is_below(entry.path, folder) for folder in folders):
+            return kind
+    return "data"
+
+
+_FOLDERS: Final[dict[Kind, tuple[str, ...]]] = {
+    "documentation": _DOCUMENTATION,
+    "locale": _LOCALE,
+    "configuration": ("/etc",),
+}
+
+
+def _head(entry: Regular) -> bytes:
+    if not entry.content.size:
+        return b""
+    with entry.content.open() as stream:
+        return stream.read(_HEAD)
+
+
+def _once(entries: Iterable[Entry]) -> list[Regular]:
+    seen: set[int] = set()
+    files: list[Regular] = []
+    for entry in entries:
+        if isinstance(entry, Regular) and entry.inode not in seen:
+            seen |= {entry.inode} - {0}
+            files.append(entry)
+    return files
+
+
+def _sums(files: Iterable[Regular], key: Callable[[Regular], str]) -> tuple[Sum, ...]:
+    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for entry in files:
+        count = counts[key(entry)]
+        count[0] += 1
+        count[1] += entry.content.size
+    found = (Sum(title, *count) for title, count in counts.items())
+    return tuple(sorted(found, key=lambda one: (-one.size, one.name)))
+
+
+def _directory_of(path: str) -> str:
+    """Return the directory that a table sums up by: two levels deep."""
+    parts = path.split("/")[1:-1]
+    return "/" + "/".join(parts[:2])
