@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-from typing import IO, TYPE_CHECKING, BinaryIO, Protocol, cast
+import tempfile
+from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from msgspec import Struct
 
@@ -141,13 +142,55 @@ class FileContent(Struct, frozen=True, gc=False):
         )
 
 
+class SharedFile:
+    """An open file that values refer to: it is closed when the last of them is gone."""
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        """Take over a descriptor; `name` is what errors call it."""
+        self._descriptor = descriptor
+        self.name = name
+
+    @classmethod
+    def existing(cls, path: str) -> SharedFile:
+        """Open a file of the machine for reading.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        return cls(os.open(path, os.O_RDONLY | os.O_CLOEXEC), path)
+
+    @classmethod
+    def temporary(cls, folder: str | None = None) -> SharedFile:
+        """Make a file without a name, so that nothing is left behind whatever happens.
+
+        Raises:
+            OSError: the folder (default: TMPDIR) is not there, or nothing can be made in it.
+        """
+        with tempfile.TemporaryFile(dir=folder, prefix=".brasm-") as file:
+            return cls(os.dup(file.fileno()), "temporary file")
+
+    def fileno(self) -> int:
+        """Return the descriptor, as of any file."""
+        return self._descriptor
+
+    def write(self, data: bytes | bytearray) -> None:
+        """Write all bytes at the file's position.
+
+        Raises:
+            OSError: there is no room.
+        """
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+
+    def __del__(self) -> None:
+        os.close(self._descriptor)
+
+
 class Span(Struct, frozen=True):
-    """A run of bytes inside an open file: a member of an archive, a blob that was just written.
+    """A run of bytes inside an open file: a member of an archive, a blob that was just written."""
 
-    `file` stays open as long as anything refers to it; it may have no name on disk.
-    """
-
-    file: IO[bytes]
+    file: SharedFile
     offset: int
     size: int
 

@@ -9,12 +9,11 @@ layer.md; POSIX.1-2017 pax, "ustar Interchange Format".
 from __future__ import annotations
 
 import hashlib
-import tempfile
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from assembler.base.content import Span
+from assembler.base.content import SharedFile, Span
 from assembler.base.digest import Digest
 from assembler.base.errors import DestinationError
 from assembler.base.paths import show, to_bytes
@@ -58,13 +57,12 @@ def render(spec: LayerSpec, options: RenderOptions, progress: Progress) -> Layer
         DestinationError: there is no room for the blob.
     """
     try:
-        blob = tempfile.TemporaryFile(dir=options.folder, prefix=".brasm-")  # noqa: SIM115  (the layer owns it)
-        return _render(spec, options, blob, progress)
+        return _render(spec, options, SharedFile.temporary(options.folder), progress)
     except OSError as error:
         raise DestinationError(f"{options.folder}: the layer cannot be written there: {error.strerror}") from error
 
 
-def _render(spec: LayerSpec, options: RenderOptions, blob: IO[bytes], progress: Progress) -> Layer:
+def _render(spec: LayerSpec, options: RenderOptions, blob: SharedFile, progress: Progress) -> Layer:
     stored = _Sink(blob)
     plain, size = hashlib.sha256(), 0
     squeeze = compressor(options.compression, options.level, stored.write)
@@ -77,7 +75,6 @@ def _render(spec: LayerSpec, options: RenderOptions, blob: IO[bytes], progress: 
         squeeze.finish()
     finally:
         squeeze.close()
-    blob.flush()
     return Layer(
         descriptor=Descriptor(LAYER_TYPES[options.compression], stored.digest, stored.size),
         diff_id=Digest("sha256:" + plain.hexdigest()),
@@ -91,7 +88,7 @@ def _render(spec: LayerSpec, options: RenderOptions, blob: IO[bytes], progress: 
 class _Sink:
     """Counts and digests what is written."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: SharedFile) -> None:
         self._file = file
         self._hash = hashlib.sha256()
         self.size = 0

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
 
-from assembler.base.content import CHUNK, Bytes, Content, FileContent, Span, read
+from assembler.base.content import CHUNK, Bytes, Content, FileContent, SharedFile, Span, read
 from assembler.base.errors import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 DATA = bytes(range(256)) * 5000
 
 
 @pytest.fixture
-def contents(tmp_path: Path) -> Iterator[list[Content]]:
+def contents(tmp_path: Path) -> list[Content]:
     path = tmp_path / "file"
     path.write_bytes(DATA)
     named = os.fsencode(path)
-    with tempfile.NamedTemporaryFile(dir=tmp_path) as spool:
-        spool.write(b"before" + DATA + b"after")
-        spool.flush()
-        yield [Bytes(DATA), FileContent.of(named, os.lstat(named)), Span(spool.file, 6, len(DATA))]
+    spool = SharedFile.temporary(str(tmp_path))
+    spool.write(b"before" + DATA + b"after")
+    return [Bytes(DATA), FileContent.of(named, os.lstat(named)), Span(spool, 6, len(DATA))]
 
 
 def test_all_contents_read_alike(contents: list[Content]) -> None:
@@ -95,5 +92,5 @@ def test_a_file_replaced_by_a_symlink_is_not_followed(tmp_path: Path) -> None:
 def test_a_span_past_the_end_is_truncated(tmp_path: Path) -> None:
     path = tmp_path / "archive"
     path.write_bytes(b"12345")
-    with path.open("rb") as file, pytest.raises(SourceError, match="truncated"):
-        read(Span(file, 3, 10))
+    with pytest.raises(SourceError, match="truncated"):
+        read(Span(SharedFile.existing(str(path)), 3, 10))
