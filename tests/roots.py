@@ -1,0 +1,93 @@
+"""A real distribution's root filesystem, kept between runs as a tarball: the mirror is asked once."""
+
+from __future__ import annotations
+
+import os
+import platform
+import tempfile
+from typing import Final
+
+from tests.tools import attempt, run
+from tests.trees import make_folder
+
+PACKAGES: Final = ("nginx-light", "python3")
+
+ODDITIES: Final = r"""
+/capable       file 0755 0:0 not a program
+/directory     dir 0700 4000000:4000000
+/setuid        file 6755 65534:65534 x
+/sticky        dir 3777 0:12
+/first         file 0600 12:34 two names
+/second        hard /first
+/directory/3rd hard /first
+/zero          char 0666 0:6 1,5
+/disk          block 0640 0:6 259,70000
+/pipe          fifo 0622 1:1
+/old           file 0644 0:0 before the epoch
+/line\nfeed    file 0644 0:0 odd
+/latin\xe9     file 0644 0:0 odd
+/\xc3\xbcml\xc3\xa4ut link latin\xe9
+/dangling      link ../../nowhere/at/all
+/loop          link loop
+/outside       link ../../../../../../etc/passwd
+/none          file 0000 0:0
+/holes         file 0644 0:0 \x00
+"""
+
+
+def debian(folder: str) -> None:
+    """Unpack a Debian root (minbase and `PACKAGES`) of this machine's suite into a new folder."""
+    tarball = _tarball()
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(folder)) as scratch:
+        run(
+            "tar",
+            "--extract",
+            "--file",
+            tarball,
+            "--directory",
+            scratch,
+            "--xattrs",
+            "--xattrs-include=*",
+            "--numeric-owner",
+        )
+        os.chmod(scratch, 0o755)
+        _add_oddities(scratch)
+        os.rename(scratch, folder)
+        os.mkdir(scratch)
+
+
+def _add_oddities(root: str) -> None:
+    """Add what no package of the distribution has: capabilities, devices, hard links, odd names, large ids."""
+    make_folder(ODDITIES, f"{root}/srv/odd")
+    tool = f"{root}/srv/odd/capable"
+    os.chown(tool, 0, 0)
+    os.setxattr(tool, "security.capability", bytes.fromhex("0100000200040000000000000000000000000000"))
+    os.setxattr(f"{root}/srv/odd/directory", "user.note", b"\xff\x00 any bytes")
+    os.utime(f"{root}/srv/odd/old", (-3600, -3600))
+
+
+def _tarball() -> str:
+    suite = _suite()
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    path = os.path.join(cache, "brasm-tests", f"{suite}-{'-'.join(PACKAGES)}.tar")
+    if not os.path.exists(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        fresh = f"{path}.{os.getpid()}.tar"
+        run(
+            *("mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", suite, fresh, *_mirrors(suite)),
+            timeout=600,
+        )
+        os.rename(fresh, path)
+    return path
+
+
+def _suite() -> str:
+    release = platform.freedesktop_os_release()
+    return release.get("VERSION_CODENAME", "stable") if release["ID"] == "debian" else "stable"
+
+
+def _mirrors(suite: str) -> list[str]:
+    """Return the machine's own lines for that suite; none means mmdebstrap's default."""
+    wanted = "deb $(REPO_URI) $(RELEASE) $(COMPONENT)"
+    lines = attempt("apt-get", "indextargets", "--format", wanted, "Created-By: Packages", "Origin: Debian").stdout
+    return sorted({line for line in lines.splitlines() if line.split()[2].startswith(suite)})
