@@ -1,0 +1,152 @@
+"""musl's loader: which files `ld-musl-$ARCH.so.1` would map.
+
+In: a program of a tree. Out: `Load`. Source: musl `ldso/dynlink.c` (`load_library`, `load_deps`, `fixup_rpath`).
+The loader is libc itself; objects are known by the name that was searched, not by their soname; the first file that
+opens is taken, and one that cannot be mapped is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from assembler.base.paths import from_bytes, name, parent
+from assembler.graph.loaders.base import Hit, Load, Object, Search, tried
+from assembler.tree import Found
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from assembler.elf.machine import Machine
+    from assembler.elf.read import ElfFile
+    from assembler.graph.facts import Facts
+    from assembler.graph.types import EdgeKind
+    from assembler.tree import Tree
+
+_OWN: Final = re.compile(r"lib(?:c|pthread|rt|m|dl|util|xnet)\.so.*")
+_DEFAULT: Final = ("/lib", "/usr/local/lib", "/usr/lib")
+_ORIGIN: Final = re.compile(r"\$(?:ORIGIN|\{ORIGIN\})")
+
+
+class Musl:
+    """The loader of a root filesystem with musl."""
+
+    def __init__(self, tree: Tree, facts: Facts, machine: Machine, interp: str) -> None:
+        """Take the root and its loader's path, as PT_INTERP names it (`/lib/ld-musl-x86_64.so.1`)."""
+        self._tree = tree
+        self._facts = facts
+        self._machine = machine
+        self._interp = interp
+        self._directories = self._read_path_file()
+
+    @property
+    def directories(self) -> tuple[str, ...]:
+        """See `Loader.directories`."""
+        return self._directories
+
+    def load(self, program: str, elf: ElfFile, env: Mapping[str, str]) -> Load:
+        """See `Loader.load`."""
+        search = Search(self._tree, self._facts, self._machine)
+        return _Run(search, Object(program, program, elf), self._interp, self._directories, env).run()
+
+    def _read_path_file(self) -> tuple[str, ...]:
+        """Read `<prefix>/etc/ld-musl-$ARCH.path`; prefix is PT_INTERP less two components."""
+        prefix = parent(parent(self._interp)).rstrip("/")
+        file = f"{prefix}/etc/{name(self._interp).removesuffix('.so.1')}.path"
+        at = self._tree.walk(file)
+        if not isinstance(at, Found):
+            return _DEFAULT
+        return tuple(filter(None, re.split("[:\n]", from_bytes(self._facts.whole(at.path)))))
+
+
+class _Run:
+    """One program being loaded."""
+
+    def __init__(
+        self, search: Search, program: Object, interp: str, directories: tuple[str, ...], env: Mapping[str, str]
+    ) -> None:
+        self._search = search
+        self._program = program
+        self._interp = program.elf.interp or interp
+        self._directories = directories
+        self._library_path = tuple(filter(None, re.split("[:\n]", env.get("LD_LIBRARY_PATH", ""))))
+        self._preloads = tuple(filter(None, re.split(r"[\s:]", env.get("LD_PRELOAD", ""))))
+        self._objects = [program]
+        self._queue = deque(self._objects)
+        self._by_search: dict[str, Object] = {}
+        self._by_path = {program.path: program}
+
+    def run(self) -> Load:
+        """Follow all needs breadth first."""
+        libc = self._search.open(self._interp)
+        if self._program.elf.interp is not None:
+            if isinstance(libc, Hit):
+                self._search.needed(self._program, libc, "interp", self._interp, "absolute name")
+            else:
+                self._search.missing(self._program, "interp", self._interp, [tried(self._interp, libc)])
+        for preload in self._preloads:
+            self._map(self._program, preload, "preload", libc)
+        while self._queue:
+            needer = self._queue.popleft()
+            for needed in needer.elf.needed:
+                self._map(needer, needed, "needed", libc)
+        return self._search.result(self._objects)
+
+    def _map(self, needer: Object, needed: str, kind: EdgeKind, libc: Hit | str) -> None:
+        if _OWN.fullmatch(needed) or needed == name(self._interp):
+            if isinstance(libc, Hit):
+                self._search.needed(needer, libc, kind, needed, "musl's loader is its libc")
+            return
+        known = self._by_search.get(needed)
+        if known is not None:
+            hit = Hit(known.path, known.name, known.elf, self._search.tree.walk(known.name).via)
+            self._search.needed(needer, hit, kind, needed, f"loaded already, for {(known.needer or needer).path}")
+            return
+        places: list[str] = []
+        for path, why in self._candidates(needer, needed):
+            opened = self._search.open(path)
+            if isinstance(opened, Hit):
+                self._take(needer, opened, needed, kind, why)
+                return
+            places.append(f"{why}: {tried(path, opened)}")
+            if opened not in {"no such file or directory", "not a directory"}:
+                break  # what opens and cannot be mapped ends the search
+        self._search.missing(needer, kind, needed, places)
+
+    def _take(self, needer: Object, hit: Hit, needed: str, kind: EdgeKind, why: str) -> None:
+        self._search.needed(needer, hit, kind, needed, why)
+        known = self._by_path.get(hit.path)
+        if known is None:
+            known = Object(hit.path, hit.name, hit.elf, needer)
+            self._by_path[hit.path] = known
+            self._objects.append(known)
+            self._queue.append(known)
+        if "/" not in needed:
+            self._by_search.setdefault(needed, known)
+
+    def _candidates(self, needer: Object, needed: str) -> Iterator[tuple[str, str]]:
+        if "/" in needed:
+            yield needed, "absolute name"
+            return
+        for directory in self._library_path:
+            yield f"{directory}/{needed}", "LD_LIBRARY_PATH"
+        for above in needer.chain():
+            kind = "rpath" if above.elf.runpath is None else "runpath"
+            for directory in self._rpath(above):
+                yield f"{directory}/{needed}", f"{kind} of {above.path}"
+        for directory in self._directories:
+            yield f"{directory}/{needed}", f"musl path {directory}"
+
+    def _rpath(self, of: Object) -> Iterator[str]:
+        """Yield a run path, RUNPATH before RPATH; any `$` but `$ORIGIN` voids the whole of it (`fixup_rpath`)."""
+        text = of.elf.rpath if of.elf.runpath is None else of.elf.runpath
+        if text is None or "$" in _ORIGIN.sub("", text):
+            return
+        origin = parent(of.path if of is self._program else of.name)
+        for element in _ORIGIN.sub(lambda _: origin, text).split(":"):
+            if element.startswith("/"):
+                yield element
+            else:
+                what = repr(element) if element else "an empty element"
+                self._search.hazard(of.path, f"run path has {what}: the current directory decides")
