@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from assembler.tree import Tree
 
 
+_STARTED = {"ET_EXEC", "ET_DYN"}
+
+
 def build_graph(tree: Tree, request: Request) -> Graph:
     """Find all that a request's roots reach.
 
@@ -101,6 +104,8 @@ class _Builder:
         elf = self._facts.elf(at.path)
         if isinstance(elf, Broken):
             raise RootError(f"{key}: {elf.message}", hint="a program that must run has to be whole")
+        if isinstance(elf, ElfFile) and elf.type not in _STARTED:
+            raise RootError(f"{key}: {show(name)}: an ELF file of type {elf.type}, which no kernel runs")
         if elf is None and parse_shebang(self._facts.head(at.path)) is None:
             raise RootError(f"{key}: {show(name)}: neither an ELF file nor a script: no kernel would run it")
 

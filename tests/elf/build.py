@@ -1,0 +1,86 @@
+"""Making ELF files by hand: headers, PT_INTERP, one PT_LOAD over all, PT_DYNAMIC. No code: nothing runs them."""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+X86_64, I386, AARCH64, ARM, RISCV, S390, PPC64 = 62, 3, 183, 40, 243, 22, 21
+ET_EXEC, ET_DYN = 2, 3
+
+
+class Target(NamedTuple):
+    machine: int = X86_64
+    bits: int = 64
+    little: bool = True
+    flags: int = 0
+
+
+HERE = Target()
+
+
+def elf(
+    *,
+    target: Target = HERE,
+    kind: int = ET_DYN,
+    interp: str | None = None,
+    needed: tuple[str, ...] = (),
+    soname: str | None = None,
+    rpath: str | None = None,
+    runpath: str | None = None,
+    filters: tuple[str, ...] = (),
+    auxiliaries: tuple[str, ...] = (),
+    flags_1: int = 0,
+    calls: tuple[str, ...] = (),
+    static: bool = False,
+) -> bytes:
+    """Return the bytes of an ELF file that asks for what the arguments say."""
+    order = "<" if target.little else ">"
+    word = "Q" if target.bits == 64 else "I"
+    header_size, entry_size = (64, 56) if target.bits == 64 else (52, 32)
+    strings = _Strings()
+    pairs = [(1, name) for name in needed] + [(0x7FFFFFFF, name) for name in filters]
+    pairs += [(0x7FFFFFFD, name) for name in auxiliaries]
+    pairs += [(tag, text) for tag, text in ((14, soname), (15, rpath), (29, runpath)) if text is not None]
+    tags = [(tag, strings.add(text)) for tag, text in pairs] + ([(0x6FFFFFFB, flags_1)] if flags_1 else [])
+    for name in calls:
+        strings.add(name)
+    loader = (interp or "").encode() + b"\0"
+    count = 1 + (interp is not None) + (not static)
+    at_loader = header_size + entry_size * count
+    at_strings = at_loader + len(loader)
+    at_dynamic = -(-(at_strings + len(strings.data)) // 16) * 16
+    tags += [(5, at_strings), (10, len(strings.data)), (0, 0)]
+    dynamic = b"".join(struct.pack(f"{order}2{word}", *pair) for pair in tags)
+    size = at_dynamic + len(dynamic)
+    segments = [(3, at_loader, len(loader))] if interp is not None else []
+    segments += [(1, 0, size)]
+    segments += [] if static else [(2, at_dynamic, len(dynamic))]
+    out = _header(target, kind, count, header_size, entry_size)
+    out += b"".join(_segment(target, *segment) for segment in segments) + loader + strings.data
+    return out.ljust(at_dynamic, b"\0") + dynamic
+
+
+class _Strings:
+    def __init__(self) -> None:
+        self.data = b"\0"
+
+    def add(self, text: str) -> int:
+        at = len(self.data)
+        self.data += text.encode() + b"\0"
+        return at
+
+
+def _header(target: Target, kind: int, count: int, header_size: int, entry_size: int) -> bytes:
+    order = "<" if target.little else ">"
+    word = "Q" if target.bits == 64 else "I"
+    ident = b"\x7fELF" + bytes([1 + (target.bits == 64), 1 if target.little else 2, 1]) + bytes(9)
+    body = struct.pack(f"{order}HHI3{word}", kind, target.machine, 1, 0, header_size, 0)
+    return ident + body + struct.pack(f"{order}I6H", target.flags, header_size, entry_size, count, 0, 0, 0)
+
+
+def _segment(target: Target, kind: int, offset: int, size: int) -> bytes:
+    order = "<" if target.little else ">"
+    if target.bits == 64:
+        return struct.pack(f"{order}II6Q", kind, 4, offset, offset, offset, size, size, 1)
+    return struct.pack(f"{order}8I", kind, offset, offset, offset, size, size, 4, 1)
