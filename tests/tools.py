@@ -32,6 +32,7 @@ PACKAGES: Final[Mapping[str, str]] = {
     "musl-gcc": "musl-tools",
     "objcopy": "binutils",
     "podman": "podman",
+    "prlimit": "util-linux",
     "qemu-aarch64-static": "qemu-user-static",
     "qemu-arm-static": "qemu-user-static",
     "qemu-riscv64-static": "qemu-user-static",
@@ -45,6 +46,7 @@ PACKAGES: Final[Mapping[str, str]] = {
     "tar": "tar",
     "taskset": "util-linux",
     "umoci": "umoci",
+    "unshare": "util-linux",
     "xz": "xz-utils",
     "zstd": "zstd",
 }

@@ -39,7 +39,7 @@ def refused(out: Path, code: int, *arguments: str | os.PathLike[str], under: Seq
 
 def whole(source: str | os.PathLike[str]) -> tuple[str | os.PathLike[str], ...]:
     """Return the arguments that pack all of a source."""
-    return ("pack", "-s", source, "--mode", "all", "-e", "/app", "-o", "x.tar")
+    return ("pack", "-s", source, "--mode", "all", "--set", "image.platform=linux/amd64", "-o", "x.tar")
 
 
 def closure(source: str | os.PathLike[str], entrypoint: str = "/app") -> tuple[str | os.PathLike[str], ...]:

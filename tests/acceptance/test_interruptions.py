@@ -22,7 +22,7 @@ def test_a_full_disk(output: str, out: Path, tmp_path: Path) -> None:
     root = make_folder("/app file 0755", tmp_path / "root")
     (tmp_path / "root/noise").write_bytes(os.urandom(3 << 20))
     script = 'mount -t tmpfs -o size=1M tmpfs "$0" && cd "$0" && { "$@"; code=$?; ls -A; exit $code; }'
-    command = ("pack", "-q", "-s", root, "--mode", "all", "--set", "image.cmd=['/app']", "-o", output)
+    command = ("pack", "-q", "-s", root, "--mode", "all", "--set", "image.platform=linux/amd64", "-o", output)
     done = attempt("unshare", "--mount", "sh", "-c", script, out, *BRASM, *command)
     assert done.returncode == 5, done.stderr
     assert done.stdout == ""
@@ -38,7 +38,7 @@ def test_a_signal_in_the_middle(number: signal.Signals, code: int, output: str, 
     make_folder("/app file 0755", root)
     with (root / "endless").open("wb") as endless:
         endless.truncate(1 << 36)
-    command = (*BRASM, "pack", "-s", str(root), "--mode", "all", "--set", "image.cmd=['/app']", "-o", output)
+    command = (*BRASM, "pack", "-s", str(root), "--mode", "all", "--set", "image.platform=linux/amd64", "-o", output)
     process = subprocess.Popen(command, cwd=out, env=environment(), stderr=subprocess.PIPE, text=True)
     counters = Path(f"/proc/{process.pid}/io")
     try:
