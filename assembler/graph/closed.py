@@ -47,7 +47,7 @@ def check_root(tree: Tree, config: ImageConfig) -> RootReport:
     violations += _check_machine(started.machine, config)
     facts = Facts(tree)
     others = Request(kept=tuple(("image", path) for path in _runnable(tree, facts) if path not in started.reached))
-    findings = []
+    findings: list[Violation] = []
     for one in build_graph(tree, others).unresolved:
         elf = facts.elf(one.source)
         hard = isinstance(elf, ElfFile) and elf.is_program
@@ -66,7 +66,8 @@ def _started(tree: Tree, config: ImageConfig) -> tuple[Request, list[Violation]]
         programs = [("cmd", inner.cmd[0])]
     if inner.healthcheck is not None and inner.healthcheck.test[:1] == ("CMD",) and len(inner.healthcheck.test) > 1:
         programs.append(("healthcheck", inner.healthcheck.test[1]))
-    good, violations = [], []
+    good: list[tuple[str, str]] = []
+    violations: list[Violation] = []
     for key, name in programs:
         try:
             build_graph(tree, Request(programs=((key, name),), env=env))

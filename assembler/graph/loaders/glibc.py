@@ -35,6 +35,11 @@ _PLATFORMS: Final = {"EM_X86_64": "x86_64", "EM_386": "i686", "EM_AARCH64": "aar
 Place = tuple[str, str]
 """A directory to look in, and how evidence calls it."""
 
+Candidate = tuple[Hit | None, str]
+"""What can be mapped, or None for what ends the search; and how evidence calls the place."""
+
+_ABSENT: Final = ("no such file or directory", "not a directory", "too many levels of symbolic links")
+
 
 class Glibc:
     """The loader of a root filesystem with glibc."""
@@ -129,16 +134,19 @@ class _Run:
     def _map(self, needer: Object, name: str, kind: EdgeKind) -> None:
         known = self._by_name.get(name)
         if known is not None:
-            hit = Hit(known.path, known.name, known.elf, self._via(known.name))
-            if known.path != needer.path:
-                self._search.needed(needer, hit, kind, name, f"loaded already, for {(known.needer or needer).path}")
+            self._reuse(needer, known, name, kind)
             return
         places: list[str] = []
-        first = next(self._candidates(needer, name, places), None)
-        if first is not None:
-            self._take(needer, first[0], name, kind, first[1])
+        hit, found = next(self._candidates(needer, name, places), (None, ""))
+        if hit is not None:
+            self._take(needer, hit, name, kind, found)
         elif kind != "auxiliary":
             self._search.missing(needer, kind, name, places)
+
+    def _reuse(self, needer: Object, known: Object, name: str, kind: EdgeKind) -> None:
+        if known.path != needer.path:
+            hit = Hit(known.path, known.name, known.elf, self._search.tree.walk(known.name).via)
+            self._search.needed(needer, hit, kind, name, f"loaded already, for {(known.needer or needer).path}")
 
     def _take(self, needer: Object, hit: Hit, name: str, kind: EdgeKind, found: str) -> None:
         self._search.needed(needer, hit, kind, name, found)
@@ -156,10 +164,7 @@ class _Run:
         if known.elf.soname:
             self._by_name.setdefault(known.elf.soname, known)
 
-    def _via(self, name: str) -> tuple[str, ...]:
-        return self._search.tree.walk(name).via
-
-    def _candidates(self, needer: Object, name: str, places: list[str]) -> Iterator[tuple[Hit, str]]:
+    def _candidates(self, needer: Object, name: str, places: list[str]) -> Iterator[Candidate]:
         """Yield what can be mapped for a name, the first being what glibc takes; note where nothing is."""
         if "/" in name:
             path = expand(name, self._loader.tokens(self._origin(needer)))
@@ -204,7 +209,7 @@ class _Run:
 
     def _in_directory(
         self, directory: str, name: str, why: str, needer: Object, places: list[str]
-    ) -> Iterator[tuple[Hit, str]]:
+    ) -> Iterator[Candidate]:
         if not directory.startswith("/"):
             return
         base = directory.rstrip("/")
@@ -213,10 +218,10 @@ class _Run:
         self._note_special(needer, name, special, plain_found=bool(plain))
         yield from plain or special
 
-    def _in_cache(self, needer: Object, name: str, places: list[str]) -> Iterator[tuple[Hit, str]]:
+    def _in_cache(self, needer: Object, name: str, places: list[str]) -> Iterator[Candidate]:
         nodeflib = bool(needer.elf.flags_1 & DF_1_NODEFLIB)
-        special: list[tuple[Hit, str]] = []
-        plain: list[tuple[Hit, str]] = []
+        special: list[Candidate] = []
+        plain: list[Candidate] = []
         for path, only_some in self._loader.cached(name):
             if nodeflib and any(is_below(parent(path), directory) for directory in self._loader.directories):
                 continue
@@ -225,11 +230,11 @@ class _Run:
         self._note_special(needer, name, special, plain_found=bool(plain))
         yield from plain or special
 
-    def _note_special(
-        self, needer: Object, name: str, special: Sequence[tuple[Hit, str]], *, plain_found: bool
-    ) -> None:
+    def _note_special(self, needer: Object, name: str, special: Sequence[Candidate], *, plain_found: bool) -> None:
         """Keep what only some processors take beside what all do, and what it needs in turn."""
         for hit, cap in special:
+            if hit is None:
+                continue
             if plain_found:
                 self._search.needed(needer, hit, "needed", name, f"{_HWCAPS}: on processors with {cap}")
                 if hit.path not in self._by_path:
@@ -239,12 +244,19 @@ class _Run:
             else:
                 self._search.hazard(needer.path, f"{name} is found only on some processors: {hit.path}")
 
-    def _try(self, path: str, why: str, places: list[str] | None = None) -> Iterator[tuple[Hit, str]]:
+    def _try(self, path: str, why: str, places: list[str] | None = None) -> Iterator[Candidate]:
+        """Yield a candidate that can be mapped, or the end of the search: ld.so dies of what opens and is no library.
+
+        What is not there is passed over, and so is what is for another machine (`open_verify` in dl-load.c).
+        """
         hit = self._search.open(path)
         if isinstance(hit, Hit):
             yield hit, why
-        elif places is not None:
+            return
+        if places is not None:
             places.append(f"{why}: {tried(path, hit)}")
+        if hit not in _ABSENT and not hit.startswith("is for "):
+            yield None, why
 
 
 def _needs(elf: ElfFile) -> Iterator[tuple[EdgeKind, Iterable[str]]]:
