@@ -98,9 +98,13 @@ def docker() -> Iterator[Runner]:
     # A socket's path has at most 107 bytes, so the folder stands near the top.
     folder = tempfile.mkdtemp(prefix="brasm-docker-")
     host = f"unix://{folder}/socket"
+    with open(f"{folder}/daemon.json", "w", encoding="ascii") as settings:
+        settings.write("{}")
     quiet = ("--iptables=false", "--ip6tables=false", "--ip-masq=false", "--bridge=none", "--storage-driver=vfs")
     where = (f"--data-root={folder}/data", f"--exec-root={folder}/exec", f"--pidfile={folder}/pid")
-    service = Service(["dockerd", "--config-file=/dev/null", f"--host={host}", *where, *quiet], f"{folder}/log")
+    service = Service(
+        ["dockerd", f"--config-file={folder}/daemon.json", f"--host={host}", *where, *quiet], f"{folder}/log"
+    )
     try:
         service.wait(lambda: attempt("docker", f"--host={host}", "version").returncode == 0)
         yield lambda *arguments: run("docker", f"--host={host}", *arguments)
