@@ -1,0 +1,222 @@
+"""Image layouts: a folder of blobs and an index, made new or added to.
+
+In: an image. Out: the folder with the image under its tag; what else is there stays, and so does what others wrote
+into `index.json` that brasm does not know. The folder itself is locked (flock(2) on its descriptor), so that two
+that add to it at once both succeed; the index is replaced last, so that a reader sees all of an image or nothing.
+Source: image-spec v1.1 image-layout.md, image-index.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from assembler.base.content import Bytes
+from assembler.base.errors import DestinationError
+from assembler.base.files import atomic_file, copy_content, destination_errors
+from assembler.base.paths import show
+from assembler.destinations.archive import OCI_LAYOUT, blob_path
+from assembler.destinations.written import Written, name_annotations
+from assembler.oci.types import INDEX, REF_NAME, Descriptor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from assembler.base.content import Content
+    from assembler.base.digest import Digest
+    from assembler.oci.image import Image
+
+_NOT_A_LAYOUT: Final = "name a new or empty folder, or one that holds an image layout"
+_NEW_INDEX: Final = b'{"schemaVersion":2,"mediaType":"%b","manifests":[]}' % INDEX.encode()
+
+
+def write(image: Image, path: str, name: str, tag: str) -> Written:
+    """Add an image to a layout, in place of the one that has its tag.
+
+    Raises:
+        SourceError: a blob cannot be read.
+        DestinationError: the folder holds something else, or cannot be written.
+    """
+    with destination_errors(path), _locked(path):
+        check(path)
+        index = _read_index(path)
+        _put_descriptor(index, _descriptor(image, name, tag))
+        new = msgspec.json.encode(index)
+        with _undone_unless_committed(path, new) as created:
+            _fill(image, path, created)
+            with atomic_file(os.path.join(path, "index.json")) as descriptor:
+                copy_content(Bytes(new), descriptor)
+    note = f"{path}: podman reads {path.lower()!r} in its place: it wants oci: paths in lower case"
+    return Written(f"oci:{path}:{tag}", (note,) if path != path.lower() else ())
+
+
+def check(path: str) -> None:
+    """Make sure that a folder is an image layout or empty, or not there yet.
+
+    Raises:
+        DestinationError: it is something else.
+    """
+    with destination_errors(path):
+        if not os.path.lexists(path):
+            return
+        if not os.path.isdir(path):
+            raise DestinationError(f"{show(path)}: not a folder", hint=_NOT_A_LAYOUT)
+        marker = os.path.join(path, "oci-layout")
+        if os.path.exists(marker):
+            _check_version(marker)
+        elif os.listdir(path):
+            raise DestinationError(f"{show(path)}: not an image layout, and not empty", hint=_NOT_A_LAYOUT)
+
+
+def _check_version(marker: str) -> None:
+    document = _read_json(marker)
+    version = document.get("imageLayoutVersion")
+    if not isinstance(version, str) or not version.startswith("1."):
+        raise DestinationError(f"{show(marker)}: imageLayoutVersion is {version!r}: brasm writes 1.0.0")
+
+
+@contextlib.contextmanager
+def _locked(path: str) -> Iterator[None]:
+    """Hold the folder alone; it is made where it is missing, and gone again on failure if nothing came into it."""
+    missing = not os.path.exists(path)
+    try:
+        descriptor = _lock(path)
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+    except BaseException:
+        if missing:
+            with contextlib.suppress(OSError):
+                os.rmdir(path)
+        raise
+
+
+def _lock(path: str) -> int:
+    """Return a locked descriptor; who waited looks again whether the folder is still the one of that name."""
+    while True:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _is_still(path, descriptor):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _is_still(path: str, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+@contextlib.contextmanager
+def _undone_unless_committed(path: str, index: bytes) -> Iterator[list[str]]:
+    """Give a list of paths about to be made; on failure they go again, unless the index that needs them is there."""
+    created: list[str] = []
+    try:
+        yield created
+    except BaseException:
+        if _read(os.path.join(path, "index.json")) != index:
+            for each in reversed(created):
+                with contextlib.suppress(OSError):
+                    (os.rmdir if os.path.isdir(each) else os.unlink)(each)
+        raise
+
+
+def _fill(image: Image, path: str, created: list[str]) -> None:
+    """Write all but the index. The marker first: whatever ends the process, the folder is a layout."""
+    marker = os.path.join(path, "oci-layout")
+    if not os.path.exists(marker):
+        _write(marker, Bytes(OCI_LAYOUT), created)
+    for folder in ("blobs", os.path.join("blobs", "sha256")):
+        at = os.path.join(path, folder)
+        if not os.path.isdir(at):
+            created.append(at)
+            os.mkdir(at)
+    for descriptor, content in image.blobs():
+        _write_blob(path, descriptor.digest, content, created)
+    _write_blob(path, image.digest, Bytes(image.manifest_bytes), created)
+
+
+def _write_blob(path: str, digest: Digest, content: Content, created: list[str]) -> None:
+    """Write a blob unless it is there in its right size: its name is its digest, and it was written whole."""
+    at = os.path.join(path, blob_path(digest))
+    with contextlib.suppress(FileNotFoundError):
+        if os.stat(at).st_size == content.size:
+            return
+    _write(at, content, created)
+
+
+def _write(path: str, content: Content, created: list[str]) -> None:
+    if not os.path.lexists(path):
+        created.append(path)
+    with atomic_file(path) as descriptor:
+        copy_content(content, descriptor)
+
+
+def _descriptor(image: Image, name: str, tag: str) -> dict[str, Any]:
+    annotated: Descriptor = msgspec.structs.replace(image.descriptor, annotations=name_annotations(name, tag))
+    built: dict[str, Any] = msgspec.to_builtins(annotated)
+    return built
+
+
+def _put_descriptor(index: dict[str, Any], descriptor: dict[str, Any]) -> None:
+    """Put a descriptor where the one of the same tag stood, else at the end."""
+    tag = descriptor["annotations"][REF_NAME]
+    manifests = index["manifests"]
+    places = [place for place, each in enumerate(manifests) if (each.get("annotations") or {}).get(REF_NAME) == tag]
+    for place in reversed(places[1:]):
+        del manifests[place]
+    manifests[slice(places[0], places[0] + 1) if places else slice(len(manifests), None)] = [descriptor]
+
+
+def _read_index(path: str) -> dict[str, Any]:
+    """Return the index as it stands, every field of it; a new one where there is none."""
+    at = os.path.join(path, "index.json")
+    if not os.path.lexists(at):
+        new: dict[str, Any] = msgspec.json.decode(_NEW_INDEX)
+        return new
+    index = _read_json(at)
+    kind, manifests = index.setdefault("mediaType", INDEX), index.get("manifests")
+    if index.get("schemaVersion") != 2 or kind != INDEX:
+        raise DestinationError(f"{show(at)}: not an image index: its mediaType is {kind!r}")
+    if manifests is None:
+        index["manifests"] = manifests = []
+    if not isinstance(manifests, list) or not all(_is_descriptor(each) for each in manifests):
+        raise DestinationError(f"{show(at)}: manifests: not a list of descriptors")
+    return index
+
+
+def _is_descriptor(value: object) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("annotations"), dict | None)
+
+
+def _read_json(path: str) -> dict[str, Any]:
+    with open(path, "rb") as file:
+        data = file.read()
+    try:
+        document: dict[str, Any] = msgspec.json.decode(data, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise DestinationError(f"{show(path)}: {error}", hint="the layout is damaged: write to a new folder") from error
+    return document
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return None
