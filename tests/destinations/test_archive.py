@@ -127,7 +127,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, text: str, error: BaseE
     assert (tmp_path / "x.tar").read_text() == "old"
 
 
-@pytest.mark.parametrize("call", range(24))
+@pytest.mark.parametrize("call", range(28))
 def test_an_interruption_at_any_system_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int) -> None:
     image = make_image(tmp_path)
     interrupt_at(monkeypatch, call)
