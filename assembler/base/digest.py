@@ -29,6 +29,11 @@ def of_chunks(chunks: Iterable[bytes], algorithm: str = "sha256") -> Digest:
     return Digest(f"{algorithm}:{hasher.hexdigest()}")
 
 
+def hasher(digest: Digest) -> hashlib._Hash:
+    """Return a fresh hash of a digest's algorithm, to be held to `encoded(digest)`."""
+    return hashlib.new(algorithm(digest))
+
+
 def parse(text: str) -> Digest:
     """Check the form of a digest.
 

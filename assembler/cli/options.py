@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound="Callable[..., Any]")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+platform_option = click.option(
+    "--platform", metavar="OS/ARCH", help="Of an image for several platforms: which. Default: this machine's."
+)
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress, notes or summary.")
 
 

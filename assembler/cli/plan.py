@@ -42,7 +42,7 @@ def command(
     loaded = read_recipe(recipe, source, entrypoint, mode, overrides)
     with progress(quiet=quiet) as listener:
         opened = Sources(listener).open(loaded)
-        plan = decide(loaded, opened)
+        plan = decide(loaded, opened, listener, with_packages=as_json)
     if as_json:
         print_json(_json(plan))
         return

@@ -34,8 +34,15 @@ def command(
     *recipe, path = words
     loaded = read_recipe(recipe[0] if recipe else None, source, entrypoint, mode, overrides)
     with progress(quiet=False) as listener:
-        explanation = explain_path(loaded, Sources(listener), path)
+        explanation = explain_path(loaded, Sources(listener), path, listener)
     if as_json:
         print_json(explanation)
         return
     click.echo(f"{show(explanation.path)}: {explanation.verdict}: {explanation.rule}")
+    for depth, hop in enumerate(explanation.chain):
+        click.echo(f"{'  ' * depth}{show(hop.source)}")
+        click.echo(f"{'  ' * depth}  └─ {hop.kind} {show(hop.name)}, {show(hop.found)}")
+    if explanation.chain:
+        click.echo(f"{'  ' * len(explanation.chain)}{show(explanation.chain[-1].target)}")
+    if explanation.keep_with:
+        click.echo(f"would be kept by: {explanation.keep_with}")

@@ -8,7 +8,6 @@ first, so that every chain of evidence is as short as it can be.
 from __future__ import annotations
 
 import difflib
-from collections import deque
 from typing import TYPE_CHECKING
 
 from assembler.base.errors import RootError
@@ -19,7 +18,7 @@ from assembler.graph.loaders import loader_for
 from assembler.graph.loaders.base import compatible
 from assembler.graph.rules import RULES
 from assembler.graph.scripts import parse_shebang
-from assembler.graph.types import Edge, Graph, Unresolved
+from assembler.graph.types import Edge, Graph, Unresolved, closure
 from assembler.tree import Directory, Found, Regular, Symlink
 
 if TYPE_CHECKING:
@@ -64,10 +63,11 @@ class _Builder:
             self._add_program(key, name)
         self._add_user()
         self._add_kept()
+        edges = {source: tuple(found.values()) for source, found in self._edges.items()}
         return Graph(
             roots=tuple(self._roots),
-            edges={source: tuple(found.values()) for source, found in self._edges.items()},
-            reached=self._reached(),
+            edges=edges,
+            reached=closure(self._roots, edges),
             unresolved=tuple(self._unresolved),
             machine=self._machine and self._machine[0],
             hazards=tuple(self._hazards),
@@ -254,17 +254,3 @@ class _Builder:
     def _add(self, edge: Edge) -> None:
         """Note an edge once, with the first evidence: another program may find the same by another way."""
         self._edges.setdefault(edge.source, {}).setdefault((edge.target, edge.kind, edge.name), edge)
-
-    # Closure
-
-    def _reached(self) -> dict[str, Edge]:
-        reached: dict[str, Edge] = {}
-        queue = deque(self._roots)
-        while queue:
-            edge = queue.popleft()
-            for link in edge.via:
-                reached.setdefault(link, edge)
-            if edge.target not in reached:
-                reached[edge.target] = edge
-                queue.extend(self._edges.get(edge.target, {}).values())
-        return reached

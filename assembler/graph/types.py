@@ -6,7 +6,8 @@ can be confused with, since paths begin with `/`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from msgspec import Struct
@@ -62,6 +63,25 @@ class Unresolved(Struct, frozen=True, gc=False):
     kind: EdgeKind
     name: str
     tried: tuple[str, ...] = ()
+
+
+def closure(roots: Iterable[Edge], edges: Mapping[str, tuple[Edge, ...]]) -> dict[str, Edge]:
+    """Walk breadth first from roots; return what is reached, each path with the edge that reached it first.
+
+    Symlinks that an edge crosses are reached by that edge; what they lead to is not reached by them.
+    """
+    reached: dict[str, Edge] = {}
+    targets: set[str] = set()
+    queue = deque(roots)
+    while queue:
+        edge = queue.popleft()
+        for link in edge.via:
+            reached.setdefault(link, edge)
+        if edge.target not in targets:
+            targets.add(edge.target)
+            reached.setdefault(edge.target, edge)
+            queue.extend(edges.get(edge.target, ()))
+    return reached
 
 
 class Graph(Struct, frozen=True):

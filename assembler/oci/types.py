@@ -6,7 +6,8 @@ fields of documents that others wrote are ignored, as the spec asks ("Extensibil
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from collections.abc import Mapping
+from typing import Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -25,6 +26,24 @@ DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_CONFIG: Final = "application/vnd.docker.container.image.v1+json"
 DOCKER_LAYER: Final = "application/vnd.docker.image.rootfs.diff.tar"
 DOCKER_LAYER_GZIP: Final = DOCKER_LAYER + ".gzip"
+
+_NONDISTRIBUTABLE: Final = "application/vnd.oci.image.layer.nondistributable.v1.tar"
+
+INDEX_TYPES: Final = frozenset({INDEX, DOCKER_LIST})
+MANIFEST_TYPES: Final = frozenset({MANIFEST, DOCKER_MANIFEST})
+CONFIG_TYPES: Final = frozenset({CONFIG, DOCKER_CONFIG})
+LAYER_FORMATS: Final[Mapping[str, Literal["none", "gzip", "zstd"]]] = {
+    LAYER: "none",
+    LAYER_GZIP: "gzip",
+    LAYER_ZSTD: "zstd",
+    DOCKER_LAYER: "none",
+    DOCKER_LAYER_GZIP: "gzip",
+    _NONDISTRIBUTABLE: "none",
+    _NONDISTRIBUTABLE + "+gzip": "gzip",
+    _NONDISTRIBUTABLE + "+zstd": "zstd",
+    "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip": "gzip",
+}
+"""How the layers of each media type that can be read are compressed."""
 
 REF_NAME: Final = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME: Final = "io.containerd.image.name"

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Final, Literal
 from msgspec import Struct
 
 from assembler.base.paths import is_below
+from assembler.base.units import on_disk
 from assembler.elf.identify import identify
-from assembler.tree import Entry, Regular, size_of
+from assembler.tree import Directory, Entry, Regular, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from assembler.oci.image import Image
 
 Kind = Literal["program or library", "script", "python", "locale", "documentation", "configuration", "data"]
 
@@ -39,6 +42,35 @@ class Inventory(Struct, frozen=True):
     kinds: tuple[Sum, ...]
     packages: tuple[Sum, ...]
     largest: tuple[Entry, ...]
+
+
+class Sizes(Struct, frozen=True):
+    """The sizes of an image: tools disagree on which of them "the size" is.
+
+    Attributes:
+        transferred: layers as stored, config and manifest: what a registry sends.
+        unpacked: the bytes of the files, hard links once.
+        on_disk: the same in blocks of 4 KiB, directories with one each.
+        files: regular files, hard links once.
+    """
+
+    transferred: int
+    unpacked: int
+    on_disk: int
+    files: int
+
+
+def sizes_of(entries: Sequence[Entry], image: Image) -> Sizes:
+    """Return the sizes of an image that holds these entries."""
+    files = [size_of(entry) for entry in _once(entries)]
+    directories = sum(isinstance(entry, Directory) for entry in entries)
+    stored = {descriptor.digest: descriptor.size for descriptor, _ in image.blobs()}
+    return Sizes(
+        transferred=sum(stored.values()) + len(image.manifest_bytes),
+        unpacked=sum(files),
+        on_disk=sum(map(on_disk, files)) + on_disk(1) * directories,
+        files=len(files),
+    )
 
 
 def take_inventory(entries: Sequence[Entry], packages: Mapping[str, str], *, most: int = 15) -> Inventory:

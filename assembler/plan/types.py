@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
 from assembler.graph.types import Graph
-from assembler.tree import Entry, Tree
+from assembler.tree import Entry, Tree, size_of
 
 Verdict = Literal["keep", "drop", "transform"]
 
@@ -47,6 +47,36 @@ class Decision(Struct, frozen=True, gc=False):
     result: Entry | None
 
 
+class Total(Struct, frozen=True):
+    """A row of a plan's summary.
+
+    Attributes:
+        verdict: what happens to these entries.
+        reason: why.
+        entries: how many they are.
+        size: bytes of their files in the source.
+        result_size: bytes of their files in the image.
+    """
+
+    verdict: Verdict
+    reason: str
+    entries: int
+    size: int
+    result_size: int
+
+
+_ORDER: Final = {"keep": 0, "transform": 1, "drop": 2}
+
+
+def _sizes(decision: Decision, seen: set[int]) -> tuple[int, int]:
+    """Return an entry's bytes before and after; of hard links only the first counts."""
+    before, after = decision.entry, decision.result
+    first = not before.inode or before.inode not in seen
+    linked = after is not None and after.inode in seen and after.inode != 0
+    seen.update({before.inode, after.inode if after is not None else 0} - {0})
+    return size_of(before) if first else 0, size_of(after) if after is not None and not linked else 0
+
+
 class Plan(Struct, frozen=True):
     """All decisions.
 
@@ -63,6 +93,24 @@ class Plan(Struct, frozen=True):
     decisions: Mapping[str, Decision]
     warnings: tuple[str, ...] = ()
     packages: Mapping[str, str] = {}
+
+    @property
+    def content_size(self) -> int:
+        """The bytes of all files that come into the image."""
+        return sum(map(size_of, self.entries))
+
+    def totals(self) -> tuple[Total, ...]:
+        """Return sums by verdict and reason: what is kept first, the largest first; hard links count once."""
+        sums: dict[tuple[Verdict, str], list[int]] = {}
+        seen: set[int] = set()
+        for decision in self.decisions.values():
+            before, after = _sizes(decision, seen)
+            row = sums.setdefault((decision.verdict, decision.reason), [0, 0, 0])
+            row[0] += 1
+            row[1] += before
+            row[2] += after
+        rows = (Total(verdict, reason, *row) for (verdict, reason), row in sums.items())
+        return tuple(sorted(rows, key=lambda row: (_ORDER[row.verdict], -row.size, row.reason)))
 
     @property
     def entries(self) -> tuple[Entry, ...]:

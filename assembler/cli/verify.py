@@ -1,0 +1,41 @@
+"""`brasm verify`: is an image sound, and is its root closed?"""
+
+from __future__ import annotations
+
+import click
+
+from assembler.base.paths import show
+from assembler.cli.options import json_option, platform_option, quiet_option
+from assembler.cli.output import note, print_json
+from assembler.cli.progress import progress
+from assembler.oci.reference import parse
+from assembler.pipeline import verify
+
+
+@click.command(short_help="Check an image: digests, the spec's rules, and that its root is closed.")
+@click.argument("image", metavar="IMAGE")
+@platform_option
+@json_option
+@quiet_option
+def command(*, image: str, platform: str | None, as_json: bool, quiet: bool) -> int:
+    """Check an image: digests, the spec's rules, and that its root is closed.
+
+    IMAGE is FILE.tar, oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME:TAG]. All violations are
+    listed at once, and the exit code is 4 when there is one. Setuid files, file capabilities and world-writable
+    paths are listed beside them: they are no violations.
+    """
+    with progress(quiet=quiet) as listener:
+        report = verify(parse(image), platform, listener)
+    if as_json:
+        print_json(report)
+        return 4 if report.violations else 0
+    for violation in report.violations:
+        where = f"{show(violation.path)}: " if violation.path else ""
+        click.echo(f"{click.style(violation.rule, fg='red')}: {where}{violation.message}")
+    if not quiet:
+        for finding in report.findings:
+            note(f"note: {show(finding.path)}: {finding.message}")
+    if report.violations:
+        return 4
+    click.echo(f"{report.digest}: sound: {report.layers} layers, {report.entries:,} entries, closed")
+    return 0

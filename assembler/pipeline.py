@@ -1,0 +1,163 @@
+"""The stages in order: the only module where they meet.
+
+source ─▶ Tree ─▶ Graph ─▶ Plan ─▶ LayerSpecs ─▶ Layers ─▶ Image ─▶ destination
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from assembler.base.errors import SourceError
+from assembler.base.paths import show
+from assembler.destinations import check_outputs, put
+from assembler.graph.build import build_graph
+from assembler.layers.compose import compose, creation_epoch
+from assembler.layers.group import group
+from assembler.layers.render import RenderOptions, render
+from assembler.oci.image import Image
+from assembler.plan.additions import with_additions
+from assembler.plan.explain import Explanation, explain
+from assembler.plan.inventory import Sizes, sizes_of
+from assembler.plan.planner import make_plan
+from assembler.plan.platform import platform_of
+from assembler.plan.request import request_of
+from assembler.plan.types import Plan
+from assembler.recipe.inherit import inherit
+from assembler.sources.open import Source, open_source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from assembler.base.progress import Progress
+    from assembler.oci.reference import Reference
+    from assembler.recipe.types import LoadedRecipe
+
+
+class Packed(Struct, frozen=True):
+    """An image that was written.
+
+    Attributes:
+        image: what it is.
+        plan: why it is so.
+        outputs: where it was written, as references.
+        notes: one line each: what was left out or could not be done.
+    """
+
+    image: Image
+    plan: Plan
+    outputs: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def kept(self) -> int:
+        """The number of entries in the image."""
+        return len(self.plan.entries)
+
+    @property
+    def dropped(self) -> int:
+        """The number of entries of the source that are not; of a lazy tree, of those that were looked at."""
+        return len(self.plan.decisions) - self.kept
+
+    @property
+    def saved(self) -> dict[str, int]:
+        """Bytes that are not in the image, by reason; what transforms saved is `transform`."""
+        saved: dict[str, int] = {}
+        for row in self.plan.totals():
+            key = row.reason if row.verdict == "drop" else "transform"
+            saved[key] = saved.get(key, 0) + row.size - row.result_size
+        return {reason: size for reason, size in saved.items() if size}
+
+    @property
+    def sizes(self) -> Sizes:
+        """The sizes that tools disagree on, each by its name."""
+        return sizes_of(self.plan.entries, self.image)
+
+
+class Sources:
+    """Opens sources, each tree once, however many recipes start from it."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._opened: dict[tuple[object, ...], Source] = {}
+
+    def open(self, loaded: LoadedRecipe) -> Source:
+        """Return a recipe's source."""
+        spec, lazy = loaded.recipe.source, loaded.recipe.select.mode == "closure"
+        key = (spec, loaded.folder, lazy)
+        if key not in self._opened:
+            self._opened[key] = open_source(spec, loaded.folder, lazy=lazy, progress=self._progress)
+        return self._opened[key]
+
+
+def decide(loaded: LoadedRecipe, source: Source, progress: Progress, *, with_packages: bool) -> Plan:
+    """Go as far as the plan; nothing is written.
+
+    Raises:
+        RecipeError: the recipe does not fit the root filesystem, or contradicts itself.
+        RootError: the root is not closed.
+    """
+    loaded = inherit(loaded, source.config)
+    additions = with_additions(source.tree, loaded)
+    progress.start("resolve")
+    graph = build_graph(additions.tree, request_of(loaded, additions))
+    plan = make_plan(additions, graph, loaded, source.packages() if with_packages else {})
+    _check_readable(plan, source)
+    return plan
+
+
+def pack(
+    loaded: LoadedRecipe,
+    outputs: Sequence[Reference],
+    sources: Sources,
+    environment: Mapping[str, str],
+    progress: Progress,
+) -> Packed:
+    """Go all the way: from a recipe to an image at its destinations.
+
+    Raises:
+        BrasmError: any of the tree; nothing half-written is left.
+    """
+    check_outputs(outputs, loaded.recipe.layers.compression)
+    epoch = creation_epoch(loaded.recipe, environment)
+    source = sources.open(loaded)
+    loaded = inherit(loaded, source.config)
+    recipe, layers = loaded.recipe, loaded.recipe.layers
+    plan = decide(loaded, source, progress, with_packages=layers.split == "package")
+    platform = platform_of(plan, recipe)
+    progress.start("compress", plan.content_size, unit="B")
+    options = RenderOptions(layers.compression, layers.level, epoch, _spool_folder(outputs))
+    image = compose(recipe, platform, [render(spec, options, progress) for spec in group(plan, layers.split)], epoch)
+    written = [put(image, plan.entries, output, recipe.name, recipe.version) for output in outputs]
+    notes = (*source.notes, *(note for one in written for note in one.notes))
+    return Packed(image, plan, tuple(one.reference for one in written), notes)
+
+
+def explain_path(loaded: LoadedRecipe, sources: Sources, path: str, progress: Progress) -> Explanation:
+    """Say why a path is in the image that a recipe makes, or why not.
+
+    Raises:
+        NegativeAnswer: the root has no such path.
+    """
+    source = sources.open(loaded)
+    plan = decide(loaded, source, progress, with_packages=False)
+    return explain(plan, inherit(loaded, source.config), path)
+
+
+def _check_readable(plan: Plan, source: Source) -> None:
+    """Refuse to pack a directory of which it is not known what is in it."""
+    for path in source.unreadable:
+        decision = plan.decisions.get(path)
+        if decision is not None and decision.result is not None and decision.reason != "directory":
+            raise SourceError(
+                f"{show(path)}: this user may not list the directory",
+                hint="run as a user who may, or drop this path in the recipe",
+            )
+
+
+def _spool_folder(outputs: Sequence[Reference]) -> str:
+    """Return the folder where layers wait: where the first output goes, since there must be room for them there."""
+    path = os.path.abspath(outputs[0].path)
+    return path if outputs[0].transport == "oci" and os.path.isdir(path) else os.path.dirname(path)
