@@ -49,6 +49,8 @@ def make_plan(additions: Additions, graph: Graph, loaded: LoadedRecipe, packages
     judge = _Judge(additions, graph, recipe)
     decisions = {entry.path: judge.decide(entry) for entry in entries(tree)}
     _keep_parents(tree, decisions)
+    if tree.partial:
+        decisions = _without_chance(decisions)
     warnings = [*judge.warnings(), *_warn_of_roots(graph), *_warn_of_owners(decisions.values())]
     decisions, stripped = strip_entries(decisions, recipe, graph.machine)
     if recipe.layers.hardlinks if recipe.layers.hardlinks is not None else recipe.select.mode != "all":
@@ -139,6 +141,15 @@ def _keep(entry: Entry, reason: str, rule: str) -> Decision:
 
 def _drop(entry: Entry, reason: str, rule: str) -> Decision:
     return Decision(entry, "drop", reason, rule, None)
+
+
+def _without_chance(decisions: Mapping[str, Decision]) -> dict[str, Decision]:
+    """Leave out what of a lazy tree was looked at and dropped: which entries those are is chance, and no news."""
+    return {
+        path: decision
+        for path, decision in decisions.items()
+        if decision.result is not None or decision.reason == "select.drop"
+    }
 
 
 def _keep_parents(tree: Tree, decisions: dict[str, Decision]) -> None:

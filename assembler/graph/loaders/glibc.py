@@ -201,7 +201,8 @@ class _Run:
 
     def _directory(self, path: str, of: Object, why: str) -> Place:
         if not path.startswith("/"):
-            self._search.hazard(of.path, f"{why} has {path or 'an empty element'!r}: the current directory decides")
+            what = repr(path) if path else "an empty element"
+            self._search.hazard(of.path, f"{why.partition(' of ')[0]} has {what}: the current directory decides")
         return path, why
 
     def _origin(self, of: Object) -> str:
