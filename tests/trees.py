@@ -79,7 +79,7 @@ def make_folder(lines: str | Iterable[str], folder: str | os.PathLike[str]) -> s
     root, linked = os.fsencode(folder), dict[int, bytes]()
     tree = make_tree(lines)
     for entry in tree:
-        at = root + to_bytes(entry.path) if entry.path != "/" else root
+        at = root + to_bytes(entry.path.rstrip("/"))
         if entry.inode and entry.inode in linked:
             os.link(linked[entry.inode], at)
             continue
@@ -89,6 +89,8 @@ def make_folder(lines: str | Iterable[str], folder: str | os.PathLike[str]) -> s
             os.chown(at, entry.uid, entry.gid, follow_symlinks=False)
         if not isinstance(entry, Symlink):
             os.chmod(at, entry.mode)
+    for entry in reversed(list(tree)):
+        at = root + to_bytes(entry.path.rstrip("/"))
         os.utime(at, (entry.mtime, entry.mtime), follow_symlinks=False)
     return os.fsdecode(root)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
 import os
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.acceptance.images import blob, extract, facts, layer, manifest
+from tests.acceptance.images import blob, layer, manifest
 from tests.acceptance.refusals import refused, whole
-from tests.tools import BRASM, attempt, need, need_root, pack
+from tests.tools import BRASM, attempt, need, pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +34,7 @@ def tarball(path: Path, *members: tuple[str, bytes, str]) -> Path:
     [
         ("../escape", tarfile.REGTYPE, ""),
         ("a/../../escape", tarfile.REGTYPE, ""),
+        ("/etc/escape", tarfile.REGTYPE, ""),
         ("hard", tarfile.LNKTYPE, "../../etc/passwd"),
         ("hard", tarfile.LNKTYPE, "nowhere"),
     ],
@@ -42,13 +42,6 @@ def tarball(path: Path, *members: tuple[str, bytes, str]) -> Path:
 def test_a_tarball_that_climbs_out(name: str, kind: bytes, link: str, out: Path, tmp_path: Path) -> None:
     path = tarball(tmp_path / "root.tar", ("app", tarfile.REGTYPE, ""), (name, kind, link))
     assert name in refused(out, 4, *whole(path))
-
-
-def test_absolute_names_in_a_tarball_are_in_the_root(out: Path, tmp_path: Path) -> None:
-    need_root()
-    path = tarball(tmp_path / "root.tar", ("/app", tarfile.REGTYPE, ""), ("/etc/out", tarfile.SYMTYPE, "/../../x"))
-    pack("-s", path, "--mode", "all", "--set", "image.platform=linux/amd64", "-o", "oci:layout:1", cwd=out)
-    assert set(facts(extract(layer(out / "layout", "1"), tmp_path / "root"))) == {b"/", b"/app", b"/etc", b"/etc/out"}
 
 
 @pytest.mark.parametrize("cut", [10, 600, -700])
@@ -125,27 +118,16 @@ def test_an_image_that_is_not_there(layout: Path, out: Path) -> None:
     refused(out, 4, "verify", "nowhere.tar")
 
 
-def test_a_bomb_takes_bounded_memory(out: Path, tmp_path: Path) -> None:
-    """A gigabyte of zeros in a megabyte: it is what the user asked to pack; memory must not follow its size."""
-    path = tmp_path / "bomb.tar.gz"
-    with gzip.open(path, "wb", compresslevel=1) as packed:
-        member = tarfile.TarInfo("app")
-        member.size, member.mode = 1 << 30, 0o755
-        packed.write(member.tobuf())
-        zeros = bytes(1 << 20)
-        for _ in range(1 << 10):
-            packed.write(zeros)
-        packed.write(bytes(1024))
+def test_a_bomb(out: Path, tmp_path: Path) -> None:
+    from zstandard import ZstdCompressor
+
     need("prlimit")
-    pack(
-        "-s",
-        path,
-        "--mode",
-        "all",
-        "--set",
-        "image.platform=linux/amd64",
-        "-o",
-        "x.tar",
-        cwd=out,
-        under=("prlimit", "--data=400000000"),
-    )
+    path = tmp_path / "bomb.tar.zst"
+    member = tarfile.TarInfo("app")
+    member.size = 1 << 32
+    zeros = bytes(1 << 20)
+    with path.open("wb") as file, ZstdCompressor().stream_writer(file) as packed:
+        packed.write(member.tobuf())
+        for _ in range(1100):
+            packed.write(zeros)
+    assert "bomb" in refused(out, 4, *whole(path), under=("prlimit", "--data=400000000"))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.images import extract, facts, layer
+from tests.acceptance.images import differences, extract, facts, layer
 from tests.acceptance.refusals import NOBODY, closure, need_an_ordinary_user, refused, whole
-from tests.tools import BRASM, need_root, pack, run
+from tests.tools import BRASM, need, need_root, pack, run
 from tests.trees import make_folder
 
 if TYPE_CHECKING:
@@ -126,10 +126,12 @@ ODD = rf"""
 
 
 def test_odd_names_come_back(out: Path, tmp_path: Path) -> None:
+    need("umoci")
     need_root()
     root = make_folder(ODD, tmp_path / "root")
     pack("-s", root, "--mode", "all", "--set", "image.platform=linux/amd64", "-o", "oci:layout:1", cwd=out)
-    assert facts(extract(layer(out / "layout", "1"), tmp_path / "extracted")) == facts(root)
+    run("umoci", "unpack", "--image", "layout:1", "bundle", cwd=out)
+    assert differences(facts(root), facts(out / "bundle/rootfs")) == []
     run(*BRASM, "plan", "-s", root, "--mode", "all", "--json")
     run(*BRASM, "inspect", "--json", "oci:layout:1", cwd=out)
 

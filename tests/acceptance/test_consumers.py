@@ -100,7 +100,7 @@ def test_skopeo_copies(compressed: Path, source: str, registry: str, tmp_path: P
     remote = f"docker://{registry}/{compressed.name}:{source.partition(':')[0]}"
     run("skopeo", "copy", "--preserve-digests", "--dest-tls-verify=false", image, remote)
     assert run("skopeo", "inspect", "--raw", "--tls-verify=false", remote) == raw
-    run("skopeo", "copy", "--src-tls-verify=false", remote, f"oci:{tmp_path}/back:1")
+    run("skopeo", "copy", "--preserve-digests", "--src-tls-verify=false", remote, f"oci:{tmp_path}/back:1")
     assert manifest(tmp_path / "back", "1")["layers"] == manifest(compressed / "layout", "1")["layers"]
     if compressed.name != "zstd":  # skopeo 1.9 cannot turn zstd into what a docker-archive holds
         run("skopeo", "copy", image, f"docker-archive:{tmp_path}/copy.tar:x:1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import stat
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,10 @@ from tests.acceptance.images import differences, extract, facts, layer
 from tests.tools import BRASM, attempt, need, need_root, pack, run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
+
+    from tests.acceptance.images import Fact
 
 LATER = "4102444800"
 """A SOURCE_DATE_EPOCH after all times of the root, so that none is clamped."""
@@ -52,19 +56,29 @@ def whole(debian_root: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "layout"
 
 
+def without_times(found: dict[bytes, Fact], paths: Iterable[bytes]) -> dict[bytes, Fact]:
+    """Return facts in which the time of some paths counts for nothing."""
+    return {**found, **{path: found[path]._replace(mtime=0) for path in paths if path in found}}
+
+
 def test_every_entry_comes_back(debian_root: str, whole: Path, tmp_path: Path) -> None:
     need_root()
     expected = facts(debian_root)
     assert len(expected) > 8000
-    assert differences(expected, facts(extract(layer(whole, "1"), tmp_path / "root"))) == []
+    # GNU tar sets a directory's time when it meets the first path outside; in bytewise order, `python3/x` comes after
+    # `python3.11` and touches `python3` again. umoci and brasm itself, below, get these times right.
+    directories = [path for path, fact in expected.items() if stat.S_ISDIR(fact.kind)]
+    actual = facts(extract(layer(whole, "1"), tmp_path / "root"))
+    assert differences(without_times(expected, directories), without_times(actual, directories)) == []
+    shutil.rmtree(tmp_path / "root")
 
 
 def test_umoci_unpacks_the_same(debian_root: str, whole: Path, tmp_path: Path) -> None:
     need("umoci")
     need_root()
     run("umoci", "unpack", "--image", f"{whole}:1", tmp_path / "bundle")
-    changed = differences(facts(debian_root), facts(tmp_path / "bundle/rootfs"))
-    assert [line for line in changed if not line.startswith("b'/': ")] == []
+    expected, actual = facts(debian_root), facts(tmp_path / "bundle/rootfs")
+    assert differences(without_times(expected, [b"/"]), without_times(actual, [b"/"])) == []
     shutil.rmtree(tmp_path / "bundle")
 
 
@@ -72,7 +86,8 @@ def test_dir_unpacks_the_same(debian_root: str, tmp_path: Path) -> None:
     need_root()
     epoch = {"SOURCE_DATE_EPOCH": LATER}
     pack("-s", debian_root, "--mode", "all", "-e", "/bin/sh", "-o", f"dir:{tmp_path}/root", env=epoch)
-    assert differences(facts(debian_root), facts(tmp_path / "root")) == []
+    expected, actual = facts(debian_root), facts(tmp_path / "root")
+    assert differences(without_times(expected, [b"/"]), without_times(actual, [b"/"])) == []
     shutil.rmtree(tmp_path / "root")
 
 

@@ -49,8 +49,7 @@ def test_a_signal_in_the_middle(number: signal.Signals, code: int, output: str, 
         process.kill()
         process.wait()
     assert process.returncode == code
-    assert errors.startswith("error: ")
-    assert len(errors.splitlines()) == 1
+    assert errors.strip() in {"error: interrupted", "error: terminated"}
     assert list(out.iterdir()) == []
 
 

@@ -46,7 +46,7 @@ def digest_of(
     output.mkdir(mode=0o777)
     output.chmod(0o777)
     _open_up(output)
-    how = ("--mode", "all", "-e", "/usr/bin/python3", "--set", "name=same")
+    how = ("--mode", "all", "--set", "image.platform=linux/amd64", "--set", "name=same")
     digest = pack("-s", tree, *how, "-o", f"{output}/image.tar", env=env, under=under, cwd="/")
     archive = (output / "image.tar").read_bytes()
     shutil.rmtree(output)
