@@ -34,13 +34,18 @@ def hasher(digest: Digest) -> hashlib._Hash:
     return hashlib.new(algorithm(digest))
 
 
+def is_valid(text: str) -> bool:
+    """Say whether a text has the form of a digest."""
+    return _FORM.fullmatch(text) is not None
+
+
 def parse(text: str) -> Digest:
     """Check the form of a digest.
 
     Raises:
         ImageError: it is not one of the algorithms that the image-spec registers, or is malformed.
     """
-    if not _FORM.fullmatch(text):
+    if not is_valid(text):
         raise ImageError(f"not a digest: {text!r}", hint="digests look like sha256:<64 hexadecimal digits>")
     return Digest(text)
 

@@ -6,14 +6,16 @@ fields of documents that others wrote are ignored, as the spec asks ("Extensibil
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from assembler.base.digest import Digest
 from assembler.base.errors import ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 INDEX: Final = "application/vnd.oci.image.index.v1+json"
 MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
@@ -44,6 +46,9 @@ LAYER_FORMATS: Final[Mapping[str, Literal["none", "gzip", "zstd"]]] = {
     "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip": "gzip",
 }
 """How the layers of each media type that can be read are compressed."""
+
+MAX_DOCUMENT: Final = 1 << 26
+"""Bytes of a JSON document that are read; registries take 4 MiB (distribution-spec, "Pushing Manifests")."""
 
 REF_NAME: Final = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME: Final = "io.containerd.image.name"

@@ -7,9 +7,11 @@ the end of the archive. Here only a record of zeros is the end (POSIX.1-2017 pax
 from __future__ import annotations
 
 import tarfile
+from math import inf
 from typing import TYPE_CHECKING, Final, cast
 
 from assembler.base.paths import from_bytes
+from assembler.oci.tar import RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,25 +20,29 @@ if TYPE_CHECKING:
 MAX_HEADER: Final = 1 << 24
 """Bytes of one extended header (names, xattrs) that are taken for real: Linux has at most 64 KiB an attribute."""
 
-_ZEROS: Final = bytes(512)
-
 
 class Stream:
-    """Pieces of bytes as the file that tarfile reads: it can only go forwards, and no read is large."""
+    """Pieces of bytes as the file that tarfile reads: it can only go forwards.
+
+    Beyond its end there are zeros, since engines take a tar without the records at its end, and `umoci insert` writes
+    such. `members` tells what was cut off from what is only missing its end.
+    """
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)
         self._held = b""
         self._at = 0
         self._position = 0
+        self.end: float = inf
         self.last = b""
 
     def read(self, size: int) -> bytes:
-        """Return that many bytes, fewer at the end."""
-        if size > MAX_HEADER:
-            raise tarfile.ReadError(f"an extended header of {size} bytes")
-        parts = list(self._take(size))
-        self.last = parts[0] if len(parts) == 1 else b"".join(parts)
+        """Return that many bytes."""
+        _check_size(size)
+        start = self._position
+        data = b"".join(self._take(size))
+        self._position = start + size
+        self.last = data + bytes(size - len(data))
         return self.last
 
     def tell(self) -> int:
@@ -44,11 +50,12 @@ class Stream:
         return self._position
 
     def seek(self, offset: int) -> None:
-        """Go forwards; beyond the end it stays at the end."""
+        """Go forwards."""
         if offset < self._position:
             raise tarfile.ReadError("members overlap")
         for _ in self._take(offset - self._position):
             pass
+        self._position = offset
 
     def drain(self) -> None:
         """Go to the end."""
@@ -56,10 +63,11 @@ class Stream:
             pass
 
     def _take(self, size: int) -> Iterator[bytes]:
-        while size > 0:
+        while size > 0 and self.end == inf:
             if self._at >= len(self._held):
                 chunk = next(self._chunks, None)
                 if chunk is None:
+                    self.end = self._position
                     return
                 self._held, self._at = chunk, 0
             piece = self._held[self._at : self._at + size]
@@ -70,26 +78,34 @@ class Stream:
 
 
 class Window:
-    """A part of an open file as the file that tarfile reads: skipping costs nothing."""
+    """A part of an open file as the file that tarfile reads: skipping costs nothing. Beyond its end are zeros."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], size: int) -> None:
         self._file = file
+        self._position = 0
+        self.end: float = size
         self.last = b""
 
     def read(self, size: int) -> bytes:
-        """Return that many bytes, fewer at the end."""
-        if size > MAX_HEADER:
-            raise tarfile.ReadError(f"an extended header of {size} bytes")
-        self.last = self._file.read(size)
+        """Return that many bytes."""
+        _check_size(size)
+        data = self._file.read(size)
+        self._position += size
+        self.last = data + bytes(size - len(data))
         return self.last
 
     def tell(self) -> int:
         """Return the position."""
-        return self._file.tell()
+        return self._position
 
     def seek(self, offset: int) -> None:
         """Go to a position."""
-        self._file.seek(offset)
+        self._position = self._file.seek(offset)
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_HEADER:
+        raise tarfile.ReadError(f"an extended header of {size} bytes")
 
 
 def members(file: Stream | Window, *, end_required: bool = True) -> Iterator[tarfile.TarInfo]:
@@ -97,16 +113,18 @@ def members(file: Stream | Window, *, end_required: bool = True) -> Iterator[tar
 
     Args:
         file: the archive; a member's content stands in it at `offset_data`.
-        end_required: whether the record of zeros at the end must be there. Go's reader, and so every container
-            engine, does without; without it a cut between two members shows nowhere.
+        end_required: whether the record of zeros at the end must be there; without it a cut between two members
+            shows nowhere, so that something else, such as a digest, must vouch for the whole.
 
     Raises:
         tarfile.TarError: it is not a tar, is damaged, or ends in the middle; the message says which.
     """
+    data_end = 0
     try:
         source = cast("IO[bytes]", file)
         with tarfile.open(fileobj=source, mode="r:", encoding="utf-8", errors="surrogateescape") as archive:
             while (member := archive.next()) is not None:
+                data_end = member.offset_data + stored_size(member)
                 yield member
                 # Headers are kept otherwise, 1.5 kB each, and nobody asks for them again.
                 archive.members.clear()  # type: ignore[attr-defined]
@@ -114,8 +132,18 @@ def members(file: Stream | Window, *, end_required: bool = True) -> Iterator[tar
         raise tarfile.ReadError(f"a damaged header: {error}") from error
     except tarfile.ReadError as error:
         raise tarfile.ReadError(_reason(file, error)) from error
-    if file.last != _ZEROS and (file.last or end_required):
-        raise tarfile.ReadError("truncated" if len(file.last) < len(_ZEROS) else "a damaged header: bad checksum")
+    if file.end < data_end or (file.end < file.tell() and end_required):
+        raise tarfile.ReadError("truncated" if file.end else "empty")
+    if file.last.strip(b"\0"):
+        raise tarfile.ReadError("a damaged header: bad checksum")
+
+
+def stored_size(member: tarfile.TarInfo) -> int:
+    """Return the bytes of content that a member has in the archive: of a sparse file, those that are no hole."""
+    runs = getattr(member, "sparse", None)
+    if runs is not None:
+        return sum(size for _, size in runs)
+    return member.size if member.isreg() else 0
 
 
 def xattrs(member: tarfile.TarInfo) -> tuple[tuple[str, bytes], ...]:
@@ -150,7 +178,7 @@ _LIBARCHIVE: Final = "LIBARCHIVE.xattr."
 
 
 def _reason(file: Stream | Window, error: tarfile.ReadError) -> str:
-    message = str(error)
-    if message in {"empty file", "truncated header", "unexpected end of data", "empty header"}:
-        return "truncated" if file.tell() else "empty"
-    return "not a tar archive" if message in {"bad checksum", "invalid header"} else message
+    """Say what tarfile's message means; beyond the end, where it read zeros, nothing else counts."""
+    if file.end < file.tell() and file.tell() > RECORD:
+        return "truncated"
+    return "not a tar archive" if str(error) in {"bad checksum", "invalid header"} else str(error)

@@ -47,7 +47,7 @@ def find_in_layout(store: Store, tag: str | None, wanted: Platform | None) -> St
     tagged = _tagged(index, tag, store.name)
     candidates = [(found, platform) for descriptor in tagged for found, platform in _leaves(store, descriptor)]
     chosen = choose(candidates, wanted, store.name)
-    layout = store.get("/oci-layout") and store.document("/oci-layout")
+    layout = None if store.get("/oci-layout") is None else store.document("/oci-layout")
     return StoredImage(chosen.digest, checked_document(store, chosen), store, layout, data)
 
 

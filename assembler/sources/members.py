@@ -14,7 +14,7 @@ from msgspec import Struct
 from assembler.base.content import Span
 from assembler.base.errors import SourceError
 from assembler.base.paths import normalize, show
-from assembler.oci.untar import Window, members, xattrs
+from assembler.oci.untar import Window, members, stored_size, xattrs
 from assembler.sources.spool import expand
 from assembler.tree import Device, Directory, Entry, Fifo, Regular, Symlink
 
@@ -55,7 +55,7 @@ def read_entries(archive: Archive, progress: Progress) -> list[Entry]:
     entries: list[Entry] = []
     with archive.span.open() as file:
         try:
-            for member in members(Window(file), end_required=not archive.layer):
+            for member in members(Window(file, archive.span.size), end_required=not archive.layer):
                 entries.append(_entry(archive, member))
                 progress.advance(1)
         except tarfile.TarError as error:
@@ -118,11 +118,10 @@ def _check_numbers(member: tarfile.TarInfo, what: str) -> None:
 
 def _content(archive: Archive, member: tarfile.TarInfo, what: str) -> Span:
     span = archive.span
-    runs = getattr(member, "sparse", None)
-    stored = sum(size for _, size in runs) if runs is not None else member.size
-    if member.size < 0 or member.offset_data + stored > span.size:
+    if member.size < 0 or member.offset_data + stored_size(member) > span.size:
         raise SourceError(f"{what}: truncated", hint="fetch or write the archive again")
     offset = span.offset + member.offset_data
+    runs = getattr(member, "sparse", None)
     if runs is None:
         return Span(span.file, offset, member.size)
     return expand(span.file, offset, runs, member.size, what)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -17,7 +17,7 @@ from assembler.base.content import Content, read
 from assembler.base.digest import Digest
 from assembler.base.errors import ImageError, SourceError
 from assembler.base.progress import Silent
-from assembler.oci.types import Descriptor
+from assembler.oci.types import MAX_DOCUMENT, Descriptor
 from assembler.sources.directory import DirectoryOptions, read_directory
 from assembler.sources.tarball import read_tarball
 from assembler.tree import Found, Regular, Tree
@@ -25,10 +25,6 @@ from assembler.tree import Found, Regular, Tree
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
-
-
-MAX_DOCUMENT: Final = 1 << 26
-"""Bytes of a JSON document that are read; registries take 4 MiB (distribution-spec, "Pushing Manifests")."""
 
 
 class Store(Struct, frozen=True):
