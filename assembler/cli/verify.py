@@ -37,5 +37,9 @@ def command(*, image: str, platform: str | None, as_json: bool, quiet: bool) -> 
             note(f"note: {show(finding.path)}: {finding.message}")
     if report.violations:
         return 4
-    click.echo(f"{report.digest}: sound: {report.layers} layers, {report.entries:,} entries, closed")
+    click.echo(f"{report.digest}: sound and closed: {_count(report.layers, 'layer')}, {report.entries:,} entries")
     return 0
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + "s" * (number != 1)
