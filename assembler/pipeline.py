@@ -22,7 +22,8 @@ from assembler.layers.group import group
 from assembler.layers.render import RenderOptions, render
 from assembler.oci.image import Image
 from assembler.oci.types import ImageConfig
-from assembler.oci.validate import Violation, validate
+from assembler.oci.validate import validate
+from assembler.oci.violation import Violation
 from assembler.plan.additions import with_additions
 from assembler.plan.explain import Explanation, explain
 from assembler.plan.inventory import Inventory, Sizes, sizes_of, take_inventory

@@ -19,7 +19,7 @@ from assembler.graph.build import build_graph
 from assembler.graph.facts import Facts
 from assembler.graph.request import Request
 from assembler.graph.scripts import parse_shebang
-from assembler.oci.validate import Violation
+from assembler.oci.violation import Violation
 from assembler.tree import Directory, Entry, Regular, Symlink
 from assembler.tree.users import unknown_names
 

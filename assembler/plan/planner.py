@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from assembler.base.errors import BrasmError, RecipeError, RootError
 from assembler.base.globs import compile_globs
-from assembler.base.paths import ancestors, show
+from assembler.base.paths import ancestors, name, show
 from assembler.graph.types import closure
 from assembler.plan.links import link_identical
 from assembler.plan.passes import PASSES
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from assembler.tree import Entry, Tree
 
 _SOFT: Final = frozenset({"dlopen-rule", "dlopen-string", "dlopen-note"})
+_WHITEOUT: Final = ".wh."
 _WORST: Final = 5
 _MAX_ID: Final = 65535
 
@@ -52,6 +53,7 @@ def make_plan(additions: Additions, graph: Graph, loaded: LoadedRecipe, packages
     if tree.partial:
         decisions = _without_chance(decisions)
     warnings = [*judge.warnings(), *_warn_of_roots(graph), *_warn_of_owners(decisions.values())]
+    _check_names(decisions)
     decisions, stripped = strip_entries(decisions, recipe, graph.machine)
     if recipe.layers.hardlinks if recipe.layers.hardlinks is not None else recipe.select.mode != "all":
         decisions = link_identical(decisions)
@@ -176,6 +178,14 @@ def _check_roots(recipe: Recipe, graph: Graph, additions: Additions) -> None:
             key="select.roots",
             hint="give image.entrypoint (--entrypoint), select.roots or select.keep, or another select.mode",
         )
+
+
+def _check_names(decisions: Mapping[str, Decision]) -> None:
+    """Refuse names that a layer cannot hold: they would be whiteouts (image-spec v1.1, layer.md, "Whiteouts")."""
+    for path, decision in decisions.items():
+        if decision.result is not None and name(path).startswith(_WHITEOUT):
+            hint = "drop it: select.drop = [...]"
+            raise RootError(f"{show(path)}: a name that begins with .wh. is a whiteout in a layer", hint=hint)
 
 
 def _check_resolved(graph: Graph) -> None:

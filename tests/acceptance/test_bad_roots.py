@@ -42,6 +42,7 @@ def test_an_unreadable_directory(out: Path, tmp_path: Path) -> None:
 def test_a_file_that_changes_while_it_is_read(out: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
     make_folder("/app file 0755\n/log file", root)
+    (root / "before").write_bytes(os.urandom(32 << 20))  # what is read between the first look at `log` and its reading
     over = threading.Event()
 
     def write() -> None:

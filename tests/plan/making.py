@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from assembler.tree import Tree
 
 
-def loaded_recipe(folder: str = "/", **tables: Any) -> LoadedRecipe:
+def loaded_recipe(folder: str = "/", /, **tables: Any) -> LoadedRecipe:
     return recipe_from_mapping({"name": "x", "source": {"directory": "/"}, **tables}, folder)
 
 

@@ -37,7 +37,7 @@ def program(tmp_path: Path) -> bytes:
     return (tmp_path / "main").read_bytes()
 
 
-def planned(data: bytes, path: str = "/bin/main", **tables: object) -> Plan:
+def planned(data: bytes, path: str = "/bin/main", /, **tables: object) -> Plan:
     tree = Tree([Regular(path, 0o755, 0, 0, 0, (), 0, Bytes(data))])
     return plan_of(tree, loaded_recipe(**{"image": {"entrypoint": [path]}, **tables}))
 
@@ -137,7 +137,7 @@ def test_nothing_to_strip_needs_no_tool() -> None:
 
 
 def test_no_tool_for_the_machine_is_told(program: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(strip.shutil, "which", lambda _: None)
+    monkeypatch.setattr("shutil.which", lambda _: None)
     plan = planned(program)
     assert plan.warnings == (
         "1 files could be stripped, but no strip for X86_64 (64 bits, little-endian) is installed",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BASE: dict[str, Any] = {"name": "app", "source": {"directory": "/"}}
 
 
-def load(overrides: tuple[str, ...] = (), **values: object) -> Recipe:
+def load(overrides: tuple[str, ...] = (), /, **values: object) -> Recipe:
     return recipe_from_mapping({**BASE, **values}, "/folder", overrides).recipe
 
 
