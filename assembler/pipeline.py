@@ -95,7 +95,9 @@ class Sources:
     def open(self, loaded: LoadedRecipe) -> Source:
         """Return a recipe's source."""
         spec, lazy = loaded.recipe.source, loaded.recipe.select.mode == "closure"
-        key = (spec, loaded.folder, lazy)
+        path = os.path.join(loaded.folder, spec.directory or spec.archive or "")
+        image = (spec.image, loaded.folder) if spec.image is not None else None
+        key = (os.path.realpath(path), image, spec.mounts, lazy)
         if key not in self._opened:
             self._opened[key] = open_source(spec, loaded.folder, lazy=lazy, progress=self._progress)
         return self._opened[key]
@@ -136,7 +138,7 @@ def pack(
     recipe, layers = loaded.recipe, loaded.recipe.layers
     plan = decide(loaded, source, progress, with_packages=layers.split == "package")
     platform = platform_of(plan, recipe)
-    progress.start("compress", plan.content_size, unit="B")
+    progress.start("compress", plan.tar_size, unit="B")
     options = RenderOptions(layers.compression, layers.level, epoch, _spool_folder(outputs))
     image = compose(recipe, platform, [render(spec, options, progress) for spec in group(plan, layers.split)], epoch)
     written = [put(image, plan.entries, output, recipe.name, recipe.version) for output in outputs]

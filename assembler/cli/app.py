@@ -51,6 +51,17 @@ class Verbs(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a verb to its last byte: whoever reads it may go before (`brasm plan | head`)."""
+        try:
+            result: object = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError as error:
+            # Nothing more can be said, not even by Python when it closes standard output.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise Interrupted(signal.SIGPIPE) from error
+        return result
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -82,7 +93,6 @@ def _run() -> int:
     debug = "--debug" in sys.argv[1:]
     try:
         code = brasm.main(prog_name="brasm", standalone_mode=False)
-        sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
@@ -95,11 +105,8 @@ def _run() -> int:
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted", None, 128 + signal.SIGINT)
     except Interrupted as error:
-        return _fail("terminated", None, 128 + error.signal)
-    except BrokenPipeError:
-        # Whoever read our output has gone (`brasm plan | head`): not an error, and nothing more can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        code = 128 + error.signal
+        return code if error.signal == signal.SIGPIPE else _fail("terminated", None, code)
     except BrasmError as error:
         if debug:
             raise

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from assembler.base.progress import Progress, Silent
+from assembler.base.units import format_size
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -53,29 +54,36 @@ class TerminalProgress:
         """See `Progress.start`."""
         self._name, self._total, self._unit, self._done = task, total, unit, 0
         if self._bar is not None:
-            self._restart(self._bar)
+            self._show_task(self._bar)
 
     def advance(self, amount: int) -> None:
         """See `Progress.advance`."""
         self._done += amount
         if self._bar is None and time.monotonic() - self._began > DELAY:
-            self._bar = self._open()
+            self._bar = _open_bar()
+            self._show_task(self._bar)
         if self._bar is not None:
-            self._bar.update(self._bar.task_ids[-1], completed=self._done)
+            self._bar.update(self._bar.task_ids[-1], completed=self._done, amount=self._amount())
 
-    def _open(self) -> Bar:
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
-        from rich.progress import Progress as RichProgress
-
-        amount = DownloadColumn() if self._unit == "B" else MofNCompleteColumn()
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), amount)
-        bar = RichProgress(*columns, console=Console(stderr=True), transient=True)
-        bar.start()
-        self._restart(bar)
-        return bar
-
-    def _restart(self, bar: Bar) -> None:
+    def _show_task(self, bar: Bar) -> None:
+        """Show one task at a time, the current one."""
         for task in list(bar.task_ids):
             bar.remove_task(task)
-        bar.add_task(self._name, total=self._total, completed=self._done)
+        bar.add_task(self._name, total=self._total, completed=self._done, amount=self._amount())
+
+    def _amount(self) -> str:
+        if self._unit != "B":
+            return f"{self._done:,} {self._unit}"
+        total = f" of {format_size(self._total)}" if self._total is not None else ""
+        return f"{format_size(self._done)}{total}"
+
+
+def _open_bar() -> Bar:
+    from rich.console import Console
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn
+    from rich.progress import Progress as RichProgress
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[amount]}"))
+    bar = RichProgress(*columns, console=Console(stderr=True), transient=True)
+    bar.start()
+    return bar

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from assembler.base.units import on_disk
 from assembler.graph.types import Graph
 from assembler.tree import Entry, Tree, size_of
 
@@ -65,6 +66,7 @@ class Total(Struct, frozen=True):
     result_size: int
 
 
+_RECORD: Final = 512
 _ORDER: Final = {"keep": 0, "transform": 1, "drop": 2}
 
 
@@ -95,9 +97,18 @@ class Plan(Struct, frozen=True):
     packages: Mapping[str, str] = {}
 
     @property
-    def content_size(self) -> int:
-        """The bytes of all files that come into the image."""
-        return sum(map(size_of, self.entries))
+    def tar_size(self) -> int:
+        """The bytes of a tar of all that comes into the image, but for PAX headers: a record each, contents in records.
+
+        Of hard links only one has content.
+        """
+        seen: set[int] = set()
+        size = 0
+        for entry in self.entries:
+            linked = entry.inode != 0 and entry.inode in seen
+            seen.add(entry.inode)
+            size += _RECORD + (0 if linked else on_disk(size_of(entry), _RECORD))
+        return size
 
     def totals(self) -> tuple[Total, ...]:
         """Return sums by verdict and reason: what is kept first, the largest first; hard links count once."""

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from assembler.base.content import Bytes
 from assembler.base.errors import RecipeError, RootError
 from assembler.base.paths import ancestors
-from assembler.tree import Directory, Regular, Symlink, Tree
+from assembler.layers.render import tar_stream
+from assembler.tree import Directory, Regular, Symlink, Tree, size_of
 from tests.elf.build import elf
 from tests.plan.making import dropped, kept, loaded_recipe, plan_of
 
@@ -191,7 +192,8 @@ def test_totals_add_up() -> None:
     plan = planned(select={"mode": "prune"})
     totals = plan.totals()
     assert sum(row.entries for row in totals) == len(plan.decisions)
-    assert sum(row.result_size for row in totals) == plan.content_size
+    assert sum(row.result_size for row in totals) == sum(map(size_of, plan.entries))
+    assert plan.tar_size == len(b"".join(tar_stream(plan.entries, 0))) - 1024 + 512, "the root is left out"
     assert [row.verdict for row in totals] == sorted((row.verdict for row in totals), key="keep transform drop".find)
 
 
