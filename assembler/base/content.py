@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import tempfile
@@ -15,6 +16,9 @@ from assembler.base.paths import from_bytes, show
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_NO_TMPFILE = {errno.EISDIR, errno.EOPNOTSUPP, errno.EINVAL}
+"""What kernels and file systems that know no O_TMPFILE answer."""
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 CHUNK = 1 << 20
 """Bytes read at a time: what bounds memory, whatever the size of a file."""
 
@@ -101,8 +105,8 @@ class FileContent(Struct, frozen=True, gc=False):
         return os.fdopen(self._descriptor(), "rb")
 
     def chunks(self) -> Iterator[bytes]:
-        """See `Content.chunks`. The stamp is compared again at the end: a torn read is never packed."""
-        descriptor = self._descriptor()
+        """See `Content.chunks`. The stamp is compared at the end: a torn read is never packed."""
+        descriptor = self._open()
         try:
             left = self.size
             while left:
@@ -118,11 +122,14 @@ class FileContent(Struct, frozen=True, gc=False):
         finally:
             os.close(descriptor)
 
-    def _descriptor(self) -> int:
+    def _open(self) -> int:
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            return os.open(self.path, _FLAGS)
         except OSError as error:
             raise self._unreadable(error) from error
+
+    def _descriptor(self) -> int:
+        descriptor = self._open()
         if Stamp.of(os.fstat(descriptor)) != self.stamp:
             os.close(descriptor)
             raise self._changed()
@@ -161,11 +168,17 @@ class SharedFile:
 
     @classmethod
     def temporary(cls, folder: str | None = None) -> SharedFile:
-        """Make a file without a name, so that nothing is left behind whatever happens.
+        """Make a file without a name, so that nothing is left behind whatever happens; a link may still name it.
 
         Raises:
             OSError: the folder (default: TMPDIR) is not there, or nothing can be made in it.
         """
+        try:
+            flags = os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC
+            return cls(os.open(folder or tempfile.gettempdir(), flags, 0o600), "temporary file")
+        except OSError as error:
+            if error.errno not in _NO_TMPFILE:
+                raise
         with tempfile.TemporaryFile(dir=folder, prefix=".brasm-") as file:
             return cls(os.dup(file.fileno()), "temporary file")
 

@@ -111,6 +111,44 @@ def _copy_range(span: Span, descriptor: int) -> None:
         write_all(descriptor, chunk)
 
 
+def take_over(content: Content, path: str, mode: int = 0o666) -> bool:
+    """Give an unnamed temporary file its name, so that nothing is copied; say whether that could be done.
+
+    It cannot where the content is no whole unnamed file, or where the file lies on another file system than `path`.
+
+    Raises:
+        OSError: the file cannot be written out, or cannot be renamed.
+    """
+    if not isinstance(content, Span) or content.offset:
+        return False
+    descriptor = content.file.fileno()
+    status = os.fstat(descriptor)
+    if status.st_nlink or status.st_size != content.size:
+        return False
+    goal = os.path.realpath(path)
+    temporary = temporary_name(goal)
+    try:
+        os.link(f"/proc/self/fd/{descriptor}", temporary, follow_symlinks=True)
+    except OSError:
+        return False
+    try:
+        os.fchmod(descriptor, mode & ~_umask())
+        os.fsync(descriptor)
+        os.replace(temporary, goal)
+        sync_folder(os.path.dirname(goal))
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+    return True
+
+
+def _umask() -> int:
+    """Return the process's umask; no call only reads it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
 def sync_folder(folder: str) -> None:
     """Make a rename in a folder last."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -13,7 +13,7 @@ from assembler.cli.options import json_option, platform_option, quiet_option
 from assembler.cli.output import console, print_json
 from assembler.cli.progress import progress
 from assembler.oci.reference import parse
-from assembler.pipeline import inspect
+from assembler.pipeline.examine import inspect
 from assembler.tree import size_of, type_name
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from assembler.pipeline import Inspection
+    from assembler.pipeline.examine import Inspection
     from assembler.plan.inventory import Sum
 
 MOST = 15

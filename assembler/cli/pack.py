@@ -13,7 +13,7 @@ from assembler.cli.options import complete_recipe, json_option, quiet_option, re
 from assembler.cli.output import note, print_json
 from assembler.cli.progress import progress
 from assembler.oci.reference import parse
-from assembler.pipeline import Packed, Sources, pack
+from assembler.pipeline.make import Packed, Sources, pack
 
 if TYPE_CHECKING:
     from assembler.oci.reference import Reference

@@ -11,7 +11,7 @@ from assembler.base.units import format_size
 from assembler.cli.options import complete_recipe, json_option, quiet_option, read_recipe, recipe_options
 from assembler.cli.output import console, note, print_json
 from assembler.cli.progress import progress
-from assembler.pipeline import Sources, decide
+from assembler.pipeline.make import Sources, decide
 from assembler.tree import size_of, type_name
 
 if TYPE_CHECKING:

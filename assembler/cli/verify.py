@@ -9,7 +9,7 @@ from assembler.cli.options import json_option, platform_option, quiet_option
 from assembler.cli.output import note, print_json
 from assembler.cli.progress import progress
 from assembler.oci.reference import parse
-from assembler.pipeline import verify
+from assembler.pipeline.examine import verify
 
 
 @click.command(short_help="Check an image: digests, the spec's rules, and that its root is closed.")

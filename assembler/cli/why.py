@@ -8,7 +8,8 @@ from assembler.base.paths import show
 from assembler.cli.options import complete_recipe, json_option, read_recipe, recipe_options
 from assembler.cli.output import print_json
 from assembler.cli.progress import progress
-from assembler.pipeline import Sources, explain_path
+from assembler.pipeline.examine import explain_path
+from assembler.pipeline.make import Sources
 
 
 @click.command(short_help="Explain why a path is in the image, or why it is not.")

@@ -17,7 +17,7 @@ import msgspec
 
 from assembler.base.content import Bytes
 from assembler.base.errors import DestinationError
-from assembler.base.files import atomic_file, copy_content, destination_errors
+from assembler.base.files import atomic_file, copy_content, destination_errors, take_over
 from assembler.base.paths import show
 from assembler.destinations.archive import OCI_LAYOUT, blob_path
 from assembler.destinations.written import Written, name_annotations
@@ -163,6 +163,8 @@ def _write_blob(path: str, digest: Digest, content: Content, created: list[str])
 def _write(path: str, content: Content, created: list[str]) -> None:
     if not os.path.lexists(path):
         created.append(path)
+    if take_over(content, path):
+        return
     with atomic_file(path) as descriptor:
         copy_content(content, descriptor)
 

@@ -29,7 +29,7 @@ DEFAULT_LEVELS: Final[dict[Compression, int]] = {"gzip": 6, "zstd": 9, "none": 0
 class Compressor(Protocol):
     """Takes blocks of `BLOCK` bytes, the last one shorter."""
 
-    def feed(self, block: bytes) -> None:
+    def feed(self, block: bytes | bytearray) -> None:
         """Compress a block; what is ready goes to the writer."""
 
     def finish(self) -> None:
@@ -52,7 +52,7 @@ class _Gzip:
         self._most = workers * 2 + 1
         self._empty = True
 
-    def feed(self, block: bytes) -> None:
+    def feed(self, block: bytes | bytearray) -> None:
         self._empty = False
         self._pending.append(self._pool.submit(self._compress, block, self._level))
         while self._pending and (len(self._pending) > self._most or self._pending[0].done()):
@@ -75,7 +75,7 @@ class _Zstd:
         self._write = write
         self._stream = ZstdCompressor(level=level, threads=max(1, cores()), write_checksum=True).compressobj()
 
-    def feed(self, block: bytes) -> None:
+    def feed(self, block: bytes | bytearray) -> None:
         self._write(self._stream.compress(block))
 
     def finish(self) -> None:
@@ -89,7 +89,7 @@ class _Stored:
     def __init__(self, write: Callable[[bytes | bytearray], None]) -> None:
         self._write = write
 
-    def feed(self, block: bytes) -> None:
+    def feed(self, block: bytes | bytearray) -> None:
         self._write(block)
 
     def finish(self) -> None:

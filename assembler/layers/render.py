@@ -103,21 +103,25 @@ class _Sink:
         return Digest("sha256:" + self._hash.hexdigest())
 
 
-def _blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Cut a stream into blocks of `BLOCK` bytes, the last one shorter."""
-    held: list[bytes] = []
-    size = 0
+def _blocks(pieces: Iterable[bytes]) -> Iterator[bytearray]:
+    """Cut a stream into blocks of `BLOCK` bytes, the last one shorter. Each is a buffer of its own."""
+    block, at = bytearray(BLOCK), 0
     for piece in pieces:
-        held.append(piece)
-        size += len(piece)
-        if size >= BLOCK:
-            joined = b"".join(held)
-            cut = size - size % BLOCK
-            for start in range(0, cut, BLOCK):
-                yield joined[start : start + BLOCK]
-            held, size = [joined[cut:]], size - cut
-    if size:
-        yield b"".join(held)
+        size = len(piece)
+        if at + size < BLOCK:
+            block[at : at + size] = piece
+            at += size
+            continue
+        rest = memoryview(piece)
+        while at + len(rest) >= BLOCK:
+            room = BLOCK - at
+            block[at:] = rest[:room]
+            yield block
+            block, at, rest = bytearray(BLOCK), 0, rest[room:]
+        block[: len(rest)] = rest
+        at = len(rest)
+    if at:
+        yield block[:at]
 
 
 def tar_stream(entries: Iterable[Entry], epoch: int) -> Iterator[bytes]:

@@ -4,18 +4,14 @@ Fields stand in the order in which the spec declares them; that is the order in 
 fields of documents that others wrote are ignored, as the spec asks ("Extensibility").
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Final, Literal, TypeVar
+from collections.abc import Mapping
+from typing import Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from assembler.base.digest import Digest
 from assembler.base.errors import ImageError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 INDEX: Final = "application/vnd.oci.image.index.v1+json"
 MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"

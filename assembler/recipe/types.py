@@ -1,7 +1,5 @@
 """The recipe, key for key. The descriptions here are those of the JSON schema."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from assembler.cli import app
 from assembler.cli.progress import TerminalProgress
-from assembler.pipeline import Sources
+from assembler.pipeline.make import Sources
 from assembler.recipe.find import share_folder, shipped_recipes
 from assembler.recipe.schema import recipe_schema
 from tests.elf.build import elf
