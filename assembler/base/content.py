@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -84,6 +85,16 @@ class Stamp(Struct, frozen=True, gc=False):
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
+class Window(Protocol):
+    """Where bytes are put by whoever reads them."""
+
+    def room(self) -> memoryview:
+        """Return room for at least one byte."""
+
+    def filled(self, count: int) -> None:
+        """So many bytes of the room are taken."""
+
+
 class FileContent(Struct, frozen=True, gc=False):
     """A file of the machine, as it was when its stamp was taken. `path` is the machine's path."""
 
@@ -106,8 +117,7 @@ class FileContent(Struct, frozen=True, gc=False):
 
     def chunks(self) -> Iterator[bytes]:
         """See `Content.chunks`. The stamp is compared at the end: a torn read is never packed."""
-        descriptor = self._open()
-        try:
+        with self._reading() as descriptor:
             left = self.size
             while left:
                 data = os.read(descriptor, min(left, CHUNK))
@@ -115,6 +125,23 @@ class FileContent(Struct, frozen=True, gc=False):
                     raise self._changed()
                 left -= len(data)
                 yield data
+
+    def read_into(self, window: Window) -> None:
+        """Read all bytes straight into buffers; otherwise as `chunks`."""
+        with self._reading() as descriptor:
+            left = self.size
+            while left:
+                count = os.readv(descriptor, [window.room()[:left]])
+                if not count:
+                    raise self._changed()
+                left -= count
+                window.filled(count)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[int]:
+        descriptor = self._open()
+        try:
+            yield descriptor
             if Stamp.of(os.fstat(descriptor)) != self.stamp:
                 raise self._changed()
         except OSError as error:
@@ -186,7 +213,7 @@ class SharedFile:
         """Return the descriptor, as of any file."""
         return self._descriptor
 
-    def write(self, data: bytes | bytearray) -> None:
+    def write(self, data: bytes | bytearray | memoryview) -> None:
         """Write all bytes at the file's position.
 
         Raises:

@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from assembler.oci.image import Compression
 
 BLOCK: Final = 1 << 20
@@ -26,11 +25,17 @@ BLOCK: Final = 1 << 20
 DEFAULT_LEVELS: Final[dict[Compression, int]] = {"gzip": 6, "zstd": 9, "none": 0}
 
 
+Writer = Callable[[bytes | bytearray | memoryview], None]
+
+
 class Compressor(Protocol):
     """Takes blocks of `BLOCK` bytes, the last one shorter."""
 
-    def feed(self, block: bytes | bytearray) -> None:
-        """Compress a block; what is ready goes to the writer."""
+    def buffer(self) -> bytearray:
+        """Return a buffer of `BLOCK` bytes to fill. It is lent until it is fed, and may be lent again after."""
+
+    def feed(self, block: bytearray, size: int) -> None:
+        """Compress the first `size` bytes of a buffer; what is ready goes to the writer."""
 
     def finish(self) -> None:
         """Write what is left. Nothing may be fed after it."""
@@ -40,7 +45,7 @@ class Compressor(Protocol):
 
 
 class _Gzip:
-    def __init__(self, level: int, write: Callable[[bytes | bytearray], None]) -> None:
+    def __init__(self, level: int, write: Writer) -> None:
         from deflate import gzip_compress
 
         workers = cores()
@@ -48,35 +53,49 @@ class _Gzip:
         self._level = level
         self._write = write
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="gzip")
-        self._pending: deque[Future[bytearray]] = deque()
+        self._pending: deque[tuple[Future[bytearray], bytearray]] = deque()
+        self._free: list[bytearray] = []
         self._most = workers * 2 + 1
         self._empty = True
 
-    def feed(self, block: bytes | bytearray) -> None:
+    def buffer(self) -> bytearray:
+        return self._free.pop() if self._free else bytearray(BLOCK)
+
+    def feed(self, block: bytearray, size: int) -> None:
         self._empty = False
-        self._pending.append(self._pool.submit(self._compress, block, self._level))
-        while self._pending and (len(self._pending) > self._most or self._pending[0].done()):
-            self._write(self._pending.popleft().result())
+        data = memoryview(block)[:size]
+        self._pending.append((self._pool.submit(self._compress, data, self._level), block))
+        while self._pending and (len(self._pending) > self._most or self._pending[0][0].done()):
+            self._take()
 
     def finish(self) -> None:
         if self._empty:
-            self.feed(b"")
+            self.feed(self.buffer(), 0)
         while self._pending:
-            self._write(self._pending.popleft().result())
+            self._take()
+
+    def _take(self) -> None:
+        future, block = self._pending.popleft()
+        self._write(future.result())
+        self._free.append(block)
 
     def close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
 class _Zstd:
-    def __init__(self, level: int, write: Callable[[bytes | bytearray], None]) -> None:
+    def __init__(self, level: int, write: Writer) -> None:
         from zstandard import ZstdCompressor
 
         self._write = write
+        self._buffer = bytearray(BLOCK)
         self._stream = ZstdCompressor(level=level, threads=max(1, cores()), write_checksum=True).compressobj()
 
-    def feed(self, block: bytes | bytearray) -> None:
-        self._write(self._stream.compress(block))
+    def buffer(self) -> bytearray:
+        return self._buffer
+
+    def feed(self, block: bytearray, size: int) -> None:
+        self._write(self._stream.compress(memoryview(block)[:size]))
 
     def finish(self) -> None:
         self._write(self._stream.flush())
@@ -86,11 +105,15 @@ class _Zstd:
 
 
 class _Stored:
-    def __init__(self, write: Callable[[bytes | bytearray], None]) -> None:
+    def __init__(self, write: Writer) -> None:
         self._write = write
+        self._buffer = bytearray(BLOCK)
 
-    def feed(self, block: bytes | bytearray) -> None:
-        self._write(block)
+    def buffer(self) -> bytearray:
+        return self._buffer
+
+    def feed(self, block: bytearray, size: int) -> None:
+        self._write(memoryview(block)[:size])
 
     def finish(self) -> None:
         """Nothing is held back."""
@@ -99,7 +122,7 @@ class _Stored:
         """Nothing is held open."""
 
 
-def compressor(kind: Compression, level: int | None, write: Callable[[bytes | bytearray], None]) -> Compressor:
+def compressor(kind: Compression, level: int | None, write: Writer) -> Compressor:
     """Return a compressor.
 
     Args:

@@ -17,7 +17,8 @@ from assembler.base.content import SharedFile, Span
 from assembler.base.digest import Digest
 from assembler.base.errors import DestinationError
 from assembler.base.paths import show, to_bytes
-from assembler.layers.compress import BLOCK, compressor, describe
+from assembler.layers.blocks import Blocks
+from assembler.layers.compress import compressor, describe
 from assembler.oci import tar
 from assembler.oci.image import LAYER_TYPES, Compression, Layer
 from assembler.oci.types import Descriptor
@@ -26,6 +27,7 @@ from assembler.tree import Device, Directory, Entry, Fifo, Regular, Symlink
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from assembler.base.content import Content
     from assembler.base.progress import Progress
     from assembler.layers.group import LayerSpec
 
@@ -64,21 +66,19 @@ def render(spec: LayerSpec, options: RenderOptions, progress: Progress) -> Layer
 
 def _render(spec: LayerSpec, options: RenderOptions, blob: SharedFile, progress: Progress) -> Layer:
     stored = _Sink(blob)
-    plain, size = hashlib.sha256(), 0
     squeeze = compressor(options.compression, options.level, stored.write)
     try:
-        for block in _blocks(tar_stream(spec.entries, options.epoch)):
-            plain.update(block)
-            size += len(block)
-            squeeze.feed(block)
-            progress.advance(len(block))
+        blocks = Blocks(squeeze, progress)
+        for piece in _pieces(spec.entries, options.epoch):
+            blocks.put(piece)
+        blocks.finish()
         squeeze.finish()
     finally:
         squeeze.close()
     return Layer(
         descriptor=Descriptor(LAYER_TYPES[options.compression], stored.digest, stored.size),
-        diff_id=Digest("sha256:" + plain.hexdigest()),
-        uncompressed_size=size,
+        diff_id=blocks.digest,
+        uncompressed_size=blocks.size,
         entries=len(spec.entries),
         created_by=f"brasm {spec.title}: {describe(options.compression, options.level)}",
         blob=Span(blob, 0, stored.size),
@@ -93,7 +93,7 @@ class _Sink:
         self._hash = hashlib.sha256()
         self.size = 0
 
-    def write(self, data: bytes | bytearray) -> None:
+    def write(self, data: bytes | bytearray | memoryview) -> None:
         self._file.write(data)
         self._hash.update(data)
         self.size += len(data)
@@ -103,29 +103,17 @@ class _Sink:
         return Digest("sha256:" + self._hash.hexdigest())
 
 
-def _blocks(pieces: Iterable[bytes]) -> Iterator[bytearray]:
-    """Cut a stream into blocks of `BLOCK` bytes, the last one shorter. Each is a buffer of its own."""
-    block, at = bytearray(BLOCK), 0
-    for piece in pieces:
-        size = len(piece)
-        if at + size < BLOCK:
-            block[at : at + size] = piece
-            at += size
-            continue
-        rest = memoryview(piece)
-        while at + len(rest) >= BLOCK:
-            room = BLOCK - at
-            block[at:] = rest[:room]
-            yield block
-            block, at, rest = bytearray(BLOCK), 0, rest[room:]
-        block[: len(rest)] = rest
-        at = len(rest)
-    if at:
-        yield block[:at]
-
-
 def tar_stream(entries: Iterable[Entry], epoch: int) -> Iterator[bytes]:
     """Yield the tar of entries in pieces. The root directory is left out where it says nothing: root's, 0755."""
+    for piece in _pieces(entries, epoch):
+        if isinstance(piece, bytes):
+            yield piece
+        else:
+            yield from piece.chunks()
+
+
+def _pieces(entries: Iterable[Entry], epoch: int) -> Iterator[bytes | Content]:
+    """Yield headers and padding as bytes, and contents as such."""
     first: dict[int, str] = {}
     for entry in entries:
         if entry.path == "/" and (entry.mode, entry.uid, entry.gid, entry.xattrs) == (0o755, 0, 0, ()):
@@ -138,11 +126,11 @@ def tar_stream(entries: Iterable[Entry], epoch: int) -> Iterator[bytes]:
     yield _END
 
 
-def _member(entry: Entry, epoch: int) -> Iterator[bytes]:
+def _member(entry: Entry, epoch: int) -> Iterator[bytes | Content]:
     match entry:
         case Regular(content=content):
             yield _header(entry, epoch, b"0", size=content.size)
-            yield from content.chunks()
+            yield content
             if rest := content.size % _RECORD:
                 yield bytes(_RECORD - rest)
         case Directory():
