@@ -60,10 +60,10 @@ def test_every_compression_by_its_first_bytes(tmp_path: Path, compress: Callable
     assert text(tree, "/usr/b") == b"x" * 5000
 
 
-@pytest.mark.parametrize("format", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
-def test_every_type_with_all_it_has(tmp_path: Path, format: int) -> None:
+@pytest.mark.parametrize("dialect", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_every_type_with_all_it_has(tmp_path: Path, dialect: int) -> None:
     path = tmp_path / "a.tar"
-    with tarfile.open(path, "w", format=format) as out:
+    with tarfile.open(path, "w", format=dialect) as out:
         for info, data in (
             member("./", "dir", mode=0o1711, uid=3, gid=4),
             member("./bin/su", "file", "x", mode=0o4755, uid=1, gid=2, mtime=1_700_000_000),
