@@ -7,7 +7,7 @@ after the other, as parallel compressors write them. What ends in the middle is 
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, Final, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from assembler.base.content import CHUNK
 
@@ -24,6 +24,9 @@ _MAGIC: Final[tuple[tuple[bytes, Format], ...]] = (
 )
 _SKIPPABLE: Final = (b"\x2a\x4d\x18", range(0x50, 0x60))
 """RFC 8878, 3.1.2: a skippable frame, with which parallel zstd (pzstd) may begin, is 0x184D2A50 to 0x184D2A5F."""
+
+_PADDED: Final = frozenset({"gzip", "xz"})
+"""Zeros may follow a member: xz pads its streams with them, and gzip(1) takes them, as tapes leave them."""
 
 MAX_RATIO: Final = 1000
 FREE_SIZE: Final = 1 << 30
@@ -86,8 +89,10 @@ def _decompress(chunks: Iterator[bytes], kind: Format) -> Iterator[bytes]:
             data = chunk[start : start + step]
             taken += len(data)
             while data:
-                if fresh and _is_padding(data, kind):
-                    break
+                if fresh and kind in _PADDED:
+                    data = data.lstrip(b"\0")  # noqa: PLW2901
+                    if not data:
+                        break
                 fresh = False
                 for piece in _pieces(decoder, data, kind):
                     given += len(piece)
@@ -159,14 +164,6 @@ def _errors(kind: Format) -> tuple[type[Exception], ...]:
             return (OSError, EOFError)
 
 
-def _is_padding(data: bytes, kind: Format) -> bool:
-    """Say whether zeros follow a member: xz pads its streams with them, and tapes pad gzip (as gzip(1) accepts)."""
-    return kind in {"gzip", "xz"} and not data.strip(b"\0")
-
-
 def _check_ratio(taken: int, given: int) -> None:
     if given > FREE_SIZE and given > MAX_RATIO * taken:
         raise DecompressError(f"more than {MAX_RATIO} times its own size beyond {FREE_SIZE >> 30} GiB: a bomb")
-
-
-FORMATS: Final[tuple[Format, ...]] = get_args(Format)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, assert_never
 
 from assembler.base.errors import DestinationError, UsageError
 from assembler.base.paths import show
-from assembler.destinations import archive, directory, layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,10 +38,16 @@ def put(image: Image, entries: tuple[Entry, ...], reference: Reference, name: st
     name, tag = reference.name or name, reference.tag or tag
     match reference.transport:
         case "oci":
+            from assembler.destinations import layout
+
             return layout.write(image, reference.path, name, tag)
         case "oci-archive" | "docker-archive" | "archive":
+            from assembler.destinations import archive
+
             return archive.write(image, reference, name, tag)
         case "dir":
+            from assembler.destinations import directory
+
             return directory.write(entries, reference.path, image.config.created)
         case _:
             assert_never(reference.transport)
@@ -62,8 +67,12 @@ def check_outputs(references: Sequence[Reference], compression: Compression) -> 
             raise UsageError(f"{reference}: a docker-archive cannot hold zstd layers", hint=hint)
         match reference.transport:
             case "oci":
+                from assembler.destinations import layout
+
                 layout.check(reference.path)
             case "dir":
+                from assembler.destinations import directory
+
                 directory.check(reference.path)
             case "oci-archive" | "docker-archive" | "archive":
                 _check_file(reference.path)

@@ -13,7 +13,8 @@ from msgspec import Struct
 from assembler.base.errors import SourceError
 from assembler.base.paths import show
 from assembler.destinations import check_outputs, put
-from assembler.graph.build import build_graph
+from assembler.graph.request import Request
+from assembler.graph.types import Graph
 from assembler.layers.compose import compose, creation_epoch
 from assembler.layers.group import group
 from assembler.layers.render import RenderOptions, render
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from assembler.base.progress import Progress
     from assembler.oci.reference import Reference
     from assembler.recipe.types import LoadedRecipe
+    from assembler.tree import Tree
 
 
 class Packed(Struct, frozen=True):
@@ -103,7 +105,7 @@ def decide(loaded: LoadedRecipe, source: Source, progress: Progress, *, with_pac
     loaded = inherit(loaded, source.config)
     additions = with_additions(source.tree, loaded)
     progress.start("resolve")
-    graph = build_graph(additions.tree, request_of(loaded, additions))
+    graph = _graph(additions.tree, request_of(loaded, additions))
     plan = make_plan(additions, graph, loaded, source.packages() if with_packages else {})
     _check_readable(plan, source)
     return plan
@@ -134,6 +136,15 @@ def pack(
     written = [put(image, plan.entries, output, recipe.name, recipe.version) for output in outputs]
     notes = (*source.notes, *(note for one in written for note in one.notes))
     return Packed(image, plan, tuple(one.reference for one in written), notes)
+
+
+def _graph(tree: Tree, request: Request) -> Graph:
+    """Build the graph; what nobody starts from needs no resolver."""
+    if request == Request(env=request.env):
+        return Graph((), {}, {}, (), None)
+    from assembler.graph.build import build_graph
+
+    return build_graph(tree, request)
 
 
 def _check_readable(plan: Plan, source: Source) -> None:

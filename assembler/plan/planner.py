@@ -15,10 +15,8 @@ from assembler.base.globs import compile_globs
 from assembler.base.paths import ancestors, name, show
 from assembler.graph.types import closure
 from assembler.plan.links import link_identical
-from assembler.plan.passes import PASSES
 from assembler.plan.passes.common import entries
 from assembler.plan.request import PRUNE_ROOT
-from assembler.plan.strip import strip_entries
 from assembler.plan.types import Decision, Plan, Proposal
 from assembler.plan.words import word_edge
 
@@ -54,10 +52,14 @@ def make_plan(additions: Additions, graph: Graph, loaded: LoadedRecipe, packages
         decisions = _without_chance(decisions)
     warnings = [*judge.warnings(), *_warn_of_roots(graph), *_warn_of_owners(decisions.values())]
     _check_names(decisions)
-    decisions, stripped = strip_entries(decisions, recipe, graph.machine)
-    if recipe.layers.hardlinks if recipe.layers.hardlinks is not None else recipe.select.mode != "all":
+    if recipe.strip_mode != "none" and graph.machine is not None:
+        from assembler.plan.strip import strip_entries
+
+        decisions, stripped = strip_entries(decisions, recipe, graph.machine)
+        warnings += stripped
+    if recipe.links_identical:
         decisions = link_identical(decisions)
-    return Plan(tree, graph, decisions, (*warnings, *stripped), packages)
+    return Plan(tree, graph, decisions, tuple(warnings), packages)
 
 
 class _Judge:
@@ -129,6 +131,8 @@ def propose(tree: Tree, graph: Graph, recipe: Recipe) -> dict[str, Proposal]:
     Raises:
         BrasmError: one pass would keep what another drops.
     """
+    from assembler.plan.passes import PASSES  # mode `all` asks none
+
     found: dict[str, Proposal] = {}
     for one in (proposal for each in PASSES for proposal in each(tree, graph, recipe)):
         other = found.setdefault(one.path, one)

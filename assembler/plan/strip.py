@@ -64,17 +64,14 @@ class _Tool(Struct, frozen=True):
 
 
 def strip_entries(
-    decisions: Mapping[str, Decision], recipe: Recipe, machine: Machine | None
+    decisions: Mapping[str, Decision], recipe: Recipe, machine: Machine
 ) -> tuple[dict[str, Decision], list[str]]:
     """Strip what is kept and has something to strip; return the decisions, and what could not be done.
 
     Raises:
         ProgramError: the recipe names a strip program that is not there.
     """
-    mode = recipe.strip.mode or ("none" if recipe.select.mode == "all" else "unneeded")
     found = dict(decisions)
-    if mode == "none" or machine is None:
-        return found, []
     candidates = [decision for decision in decisions.values() if _is_candidate(decision)]
     if not candidates:
         return found, []
@@ -84,7 +81,7 @@ def strip_entries(
     spool = SharedFile.temporary()
     offset = 0
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        for decision, data in pool.map(lambda one: _strip(one, tool, mode), candidates):
+        for decision, data in pool.map(lambda one: _strip(one, tool, recipe.strip_mode), candidates):
             found[decision.entry.path] = decision
             if data is not None:
                 spool.write(data)

@@ -168,6 +168,16 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
     test: tuple[TestSpec, ...] = ()
     budget: BudgetSpec = BudgetSpec()
 
+    @property
+    def strip_mode(self) -> StripMode:
+        """What is stripped: as asked, else nothing where nothing is to change."""
+        return self.strip.mode or ("none" if self.select.mode == "all" else "unneeded")
+
+    @property
+    def links_identical(self) -> bool:
+        """Whether identical files become hard links: as asked, else not where nothing is to change."""
+        return self.select.mode != "all" if self.layers.hardlinks is None else self.layers.hardlinks
+
 
 class LoadedRecipe(Struct, frozen=True):
     """A recipe and the folder that its relative paths start from."""
