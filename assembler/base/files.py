@@ -128,7 +128,8 @@ def take_over(content: Content, path: str, mode: int = 0o666) -> bool:
     goal = os.path.realpath(path)
     temporary = temporary_name(goal)
     try:
-        os.link(f"/proc/self/fd/{descriptor}", temporary, follow_symlinks=True)
+        # Only with a directory's descriptor (here unused: the path is absolute) does Python follow the link.
+        os.link(f"/proc/self/fd/{descriptor}", temporary, src_dir_fd=descriptor, follow_symlinks=True)
     except OSError:
         return False
     try:

@@ -10,7 +10,7 @@ import pytest
 
 from assembler.base.content import Bytes, Content, SharedFile, Span
 from assembler.base.errors import DestinationError, SourceError
-from assembler.base.files import atomic_file, copy_content, temporary_name, write_all
+from assembler.base.files import atomic_file, copy_content, take_over, temporary_name, write_all
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,3 +80,15 @@ def test_a_path_with_control_characters_is_one_line(tmp_path: Path) -> None:
         pass
     assert "\n" not in caught.value.message
     assert caught.value.hint == "make the folder first"
+
+
+def test_an_unnamed_file_is_given_its_name_once(tmp_path: Path) -> None:
+    unnamed = SharedFile.temporary(str(tmp_path))
+    unnamed.write(b"data")
+    whole = Span(unnamed, 0, 4)
+    assert not take_over(Span(unnamed, 1, 3), str(tmp_path / "part"))
+    assert not take_over(Bytes(b"data"), str(tmp_path / "bytes"))
+    assert take_over(whole, str(tmp_path / "named")), "this file system knows O_TMPFILE"
+    assert (tmp_path / "named").read_bytes() == b"data"
+    assert not take_over(whole, str(tmp_path / "again")), "two names would be one file"
+    assert [path.name for path in tmp_path.iterdir()] == ["named"]
