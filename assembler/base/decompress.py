@@ -90,7 +90,7 @@ def _decompress(chunks: Iterator[bytes], kind: Format) -> Iterator[bytes]:
             taken += len(data)
             while data:
                 if fresh and kind in _PADDED:
-                    data = data.lstrip(b"\0")  # noqa: PLW2901
+                    data = data.lstrip(b"\0")
                     if not data:
                         break
                 fresh = False
