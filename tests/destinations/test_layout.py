@@ -116,7 +116,7 @@ def test_a_blob_that_is_there_is_not_written_again_and_a_torn_one_is(tmp_path: P
     config, layer = (layout / "blobs/sha256" / digest[7:] for digest in (config_digest, layer_digest))
     before = config.stat()
     layer.write_bytes(b"torn")
-    write(image, layout, "2")
+    write(make_image(tmp_path), layout, "2")
     assert (config.stat().st_ino, config.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert layer.stat().st_size == image.layers[0].descriptor.size
 
