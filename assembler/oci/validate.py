@@ -282,8 +282,11 @@ def _check_layer(blob: _Blob, descriptor: Descriptor, diff_id: Digest | None, ru
             hasher.update(piece)
             yield piece
 
+    pieces = plain()
     try:
-        yield from rules.check(descriptor.digest, Stream(plain()))
+        yield from rules.check(descriptor.digest, Stream(pieces))
+        for _ in pieces:  # where the tar is damaged the rest was not looked at, and the digests want it all
+            pass
     except DecompressError as error:
         yield Violation("compression", descriptor.digest, str(error))
         yield from _pass(chunks, descriptor)
@@ -291,6 +294,7 @@ def _check_layer(blob: _Blob, descriptor: Descriptor, diff_id: Digest | None, ru
     except BrasmError as error:
         yield Violation("blob", descriptor.digest, error.message)
         return
+    yield from _pass(chunks, descriptor)
     if diff_id and hasher.hexdigest() != digests.encoded(diff_id):
         found = f"{digests.algorithm(diff_id)}:{hasher.hexdigest()}"
         yield Violation("diff-id", descriptor.digest, f"its diff_id is {found}, but the config says {diff_id}")

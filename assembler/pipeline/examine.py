@@ -132,7 +132,8 @@ def verify(reference: Reference, platform: str | None, progress: Progress) -> Ve
         ImageError: its index leads to no manifest.
     """
     stored = find_image(reference, platform=platform)
-    violations = validate(stored)
+    progress.start("check", unit="B")
+    violations = validate(stored, progress)
     if violations:
         return Verified(stored.digest, violations, (), 0, 0)
     opened = read_image(stored)
