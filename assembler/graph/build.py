@@ -10,13 +10,15 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from assembler.base.errors import RootError
 from assembler.base.paths import parent, show
 from assembler.elf.read import ElfFile
 from assembler.graph.facts import Broken, Facts
 from assembler.graph.loaders import loader_for
 from assembler.graph.loaders.base import compatible
-from assembler.graph.rules import RULES
+from assembler.graph.rules import RULES, Scene
 from assembler.graph.scripts import parse_shebang
 from assembler.graph.types import Edge, Graph, Unresolved, closure
 from assembler.tree import Directory, Found, Regular, Symlink
@@ -222,10 +224,12 @@ class _Builder:
         self._mapped.update(one.path for one in load.objects)
 
     def _apply_rules(self, load: Load, loader: Loader) -> None:
+        scene = Scene(self._tree, self._facts, load, loader, self._request.env, self._request.charsets)
         for rule in RULES:
-            for edge in rule(self._tree, load, loader):
-                self._add(edge)
-                self._follow(edge.target, None)
+            if self._request.wants(rule.name, rule.priority):
+                for edge in rule.find(scene):
+                    self._add(msgspec.structs.replace(edge, found=f"rule {rule.name}: {edge.found}"))
+                    self._follow(edge.target, None)
 
     def _loader(self, elf: ElfFile) -> Loader | None:
         key = (str(elf.machine), elf.interp)

@@ -13,7 +13,6 @@ from msgspec import Struct
 from assembler.base.errors import SourceError
 from assembler.base.paths import show
 from assembler.destinations import check_outputs, put
-from assembler.graph.request import Request
 from assembler.graph.types import Graph
 from assembler.layers.compose import compose, creation_epoch
 from assembler.layers.group import group
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from assembler.base.progress import Progress
+    from assembler.graph.request import Request
     from assembler.oci.reference import Reference
     from assembler.recipe.types import LoadedRecipe
     from assembler.tree import Tree
@@ -140,7 +140,7 @@ def pack(
 
 def _graph(tree: Tree, request: Request) -> Graph:
     """Build the graph; what nobody starts from needs no resolver."""
-    if request == Request(env=request.env):
+    if not request.starts:
         return Graph((), {}, {}, (), None)
     from assembler.graph.build import build_graph
 

@@ -42,6 +42,9 @@ def request_of(loaded: LoadedRecipe, additions: Additions) -> Request:
         kept=tuple({path: (key, path) for key, path in reversed(kept)}.values())[::-1],
         user=recipe.image.user,
         env=recipe.image.env,
+        dlopen=recipe.select.dlopen,
+        rules=recipe.select.rules,
+        charsets=recipe.select.charsets,
     )
 
 

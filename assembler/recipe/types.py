@@ -55,6 +55,9 @@ class SelectSpec(Struct, frozen=True, forbid_unknown_fields=True):
     dlopen: Annotated[DlopenPriority, Meta(description="Least priority of dlopen'ed libraries that is kept.")] = (
         "recommended"
     )
+    rules: Annotated[
+        dict[str, bool], Meta(description="dlopen rules by name: asked or not, whatever their priority.")
+    ] = {}
 
 
 class StripSpec(Struct, frozen=True, forbid_unknown_fields=True):

@@ -177,7 +177,7 @@ def test_libgcc_comes_with_who_cancels_threads() -> None:
     caller = file("/usr/bin/x", elf(interp=LD, needed=("libc.so.6",), calls=("pthread_cancel",)))
     assert "/usr/lib/libgcc_s.so.1" not in graph(libgcc, programs=("sh",)).reached
     (edge,) = graph(libgcc, caller, programs=("x",)).chain("/usr/lib/libgcc_s.so.1")[1:]
-    assert (edge.kind, edge.found) == ("dlopen-rule", "glibc opens it for pthread_cancel; system dir /lib")
+    assert (edge.kind, edge.found) == ("dlopen-rule", "rule libgcc: glibc opens it for pthread_cancel; system dir /lib")
 
 
 def test_name_services_of_nsswitch() -> None:

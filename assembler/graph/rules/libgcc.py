@@ -8,25 +8,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assembler.graph.loaders.glibc import Glibc
-from assembler.graph.rules.common import dlopened
+from assembler.graph.rules.common import Rule, Scene, dlopened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from assembler.graph.loaders import Load, Loader
     from assembler.graph.types import Edge
-    from assembler.tree import Tree
 
 _TRIGGERS = {"pthread_cancel", "pthread_exit"}
 _LIBC = ("libc.so.6", "libpthread.so.0")
 
 
-def libgcc(tree: Tree, load: Load, loader: Loader) -> Iterator[Edge]:
+def find(scene: Scene) -> Iterator[Edge]:
     """Keep libgcc_s where an object other than libc itself cancels threads or ends them."""
-    if not isinstance(loader, Glibc):
+    if not isinstance(scene.loader, Glibc):
         return
-    for one in load.objects:
+    for one in scene.load.objects:
         called = _TRIGGERS.intersection(one.elf.calls)
         if called and one.elf.soname not in _LIBC:
             why = f"glibc opens it for {' and '.join(sorted(called))}"
-            yield from dlopened(tree, loader, one, "libgcc_s.so.1", why)
+            yield from dlopened(scene, one, "libgcc_s.so.1", why)
+
+
+RULE = Rule("libgcc", "required", "libgcc_s.so.1, for glibc programs that cancel or end threads", find)

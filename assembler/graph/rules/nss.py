@@ -9,18 +9,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from assembler.base.content import read
-from assembler.base.paths import from_bytes
 from assembler.graph.loaders.glibc import Glibc
-from assembler.graph.rules.common import dlopened
-from assembler.graph.types import Edge
-from assembler.tree import Found, Regular
+from assembler.graph.rules.common import Rule, Scene, dlopened, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from assembler.graph.loaders import Load, Loader
-    from assembler.tree import Tree
+    from assembler.graph.types import Edge
 
 CONFIGURATION: Final = "/etc/nsswitch.conf"
 
@@ -31,23 +26,21 @@ _DATABASES: Final = {"passwd": _USERS, "group": _GROUPS | {"initgroups"}, "hosts
 _DEFAULTS: Final = {"passwd": ("files",), "group": ("files",), "hosts": ("dns", "files")}
 
 
-def nss(tree: Tree, load: Load, loader: Loader) -> Iterator[Edge]:
+def find(scene: Scene) -> Iterator[Edge]:
     """Keep the modules of the databases that the loaded objects ask, and the configuration that names them."""
-    if not isinstance(loader, Glibc):
+    if not isinstance(scene.loader, Glibc):
         return
-    at = tree.walk(CONFIGURATION)
-    file = at.entry if isinstance(at, Found) else None
-    services = _services(from_bytes(read(file.content))) if isinstance(file, Regular) else {}
-    for one in load.objects:
+    services = _services(scene.text(CONFIGURATION))
+    for one in scene.load.objects:
         if one.elf.soname == "libc.so.6":
             continue
         asked = [name for name, calls in _DATABASES.items() if calls.intersection(one.elf.calls)]
-        if asked and isinstance(at, Found):
-            yield Edge(one.path, at.path, "dlopen-rule", CONFIGURATION, "glibc reads it for name services", at.via)
+        if asked:
+            yield from opened(scene, one.path, CONFIGURATION, "glibc reads it for name services")
         for database in asked:
             for service in services.get(database, _DEFAULTS[database]):
                 why = f"name service of {database} in {CONFIGURATION if services else 'glibc by default'}"
-                yield from dlopened(tree, loader, one, f"libnss_{service}.so.2", why)
+                yield from dlopened(scene, one, f"libnss_{service}.so.2", why)
 
 
 def _services(text: str) -> dict[str, tuple[str, ...]]:
@@ -58,3 +51,6 @@ def _services(text: str) -> dict[str, tuple[str, ...]]:
         if colon:
             found[database.strip()] = tuple(re.sub(r"\[[^]]*\]", " ", rest).split())
     return found
+
+
+RULE = Rule("nss", "recommended", "libnss_*.so.2 of the services that nsswitch.conf names", find)
