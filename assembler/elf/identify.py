@@ -35,6 +35,14 @@ _MACHINES: Final = {
 }
 _FLAGS_AT: Final = {False: 36, True: 48}
 _ARM_HARD_FLOAT: Final = 0x400
+_ABI: Final = {
+    "EM_ARM": 0x600,  # EF_ARM_ABI_FLOAT_SOFT, EF_ARM_ABI_FLOAT_HARD
+    "EM_MIPS": 0xF420,  # EF_MIPS_ABI, EF_MIPS_NAN2008, EF_MIPS_ABI2
+    "EM_PPC64": 0x3,  # EF_PPC64_ABI
+    "EM_RISCV": 0xE,  # EF_RISCV_FLOAT_ABI, EF_RISCV_RVE
+}
+"""Bits of `e_flags` that glibc compares before it maps a file (`elf_machine_matches_host`), and ARM's, which it does
+not."""
 _HALF: Final = {True: Struct("<H"), False: Struct(">H")}
 _WORD: Final = {True: Struct("<I"), False: Struct(">I")}
 
@@ -51,7 +59,7 @@ def identify(head: bytes) -> Machine | None:
     (number,) = _HALF[little].unpack_from(head, 18)
     (flags,) = _WORD[little].unpack_from(head, _FLAGS_AT[bits64])
     name = _MACHINES.get(number, f"EM_{number}")
-    return Machine(name, bits64, little, _variant(name, flags))
+    return Machine(name, bits64, little, _variant(name, flags), flags & _ABI.get(name, 0))
 
 
 def _variant(name: str, flags: int) -> str | None:

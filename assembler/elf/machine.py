@@ -38,12 +38,18 @@ class Machine(Struct, frozen=True, gc=False):
         bits64: `EI_CLASS` is ELFCLASS64.
         little_endian: `EI_DATA` is ELFDATA2LSB.
         variant: of the OCI platform, where the architecture has variants (`v7` for arm, `v8` for arm64).
+        abi: the bits of `e_flags` that name the calling convention, which differs between files of one machine.
     """
 
     name: str
     bits64: bool
     little_endian: bool
     variant: str | None = None
+    abi: int = 0
+
+    def with_variant(self, variant: str | None) -> Machine:
+        """Return the same with another variant."""
+        return Machine(self.name, self.bits64, self.little_endian, variant, self.abi)
 
     @property
     def architecture(self) -> str | None:

@@ -1,96 +1,38 @@
-"""Reading an ELF file with pyelftools: what a dynamic loader and the planner need to know of it.
+"""Reading an ELF file: what a dynamic loader and the planner need to know of it.
 
-In: a content. Out: `ElfFile`, a value. Only program headers and the dynamic section are used, so that files without
-section headers are read as well. Whatever a damaged file holds, the one error is `ElfError`, in bounded time.
-Sources: System V ABI; glibc `elf/get-dynamic-info.h`; Linux `fs/binfmt_elf.c`.
+In: a content. Out: `ElfFile`, a value. Only program headers, the dynamic section and notes are used, so that files
+without section headers are read as well. Whatever a damaged file holds, the one error is `ElfError`, in bounded time.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from struct import error as StructError  # noqa: N812  (it is an exception, whatever the module calls it)
+from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct
-
-from assembler.base.errors import BrasmError, ElfError
+from assembler.base.errors import ElfError
 from assembler.base.paths import from_bytes, show
-from assembler.elf.identify import HEAD, identify
-from assembler.elf.machine import Machine
+from assembler.elf import dynamic as dt
+from assembler.elf.dynamic import CALLS, Dynamic
+from assembler.elf.headers import (
+    PF_X,
+    PT_DYNAMIC,
+    PT_GNU_RELRO,
+    PT_GNU_STACK,
+    PT_INTERP,
+    Headers,
+)
+from assembler.elf.notes import Notes, read_notes
+from assembler.elf.types import DF_1_NODEFLIB, DF_1_NOW, DF_1_PIE, ElfFile, Relro
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-    from elftools.elf.elffile import ELFFile
-
     from assembler.base.content import Content
+    from assembler.elf.machine import Machine
 
-DF_1_NODEFLIB: Final = 0x800
-DF_1_PIE: Final = 0x8000000
+__all__ = ["CALLS", "DF_1_NODEFLIB", "DF_1_PIE", "ElfFile", "read_elf"]
 
-MAX_HEADERS: Final = 1024
-"""Program headers that are read; Linux refuses more than 64 KiB of them."""
-MAX_DYNAMIC: Final = 1 << 20
-MAX_STRINGS: Final = 1 << 26
-MAX_INTERP: Final = 4096
-
-CALLS: Final = frozenset(
-    {
-        b"dlmopen",
-        b"dlopen",
-        b"getaddrinfo",
-        b"getgrgid",
-        b"getgrgid_r",
-        b"getgrnam",
-        b"getgrnam_r",
-        b"gethostbyname",
-        b"gethostbyname_r",
-        b"getpwnam",
-        b"getpwnam_r",
-        b"getpwuid",
-        b"getpwuid_r",
-        b"iconv_open",
-        b"initgroups",
-        b"pthread_cancel",
-        b"pthread_exit",
-    }
-)
-"""Functions whose use tells that libraries are opened at run time."""
-
-
-class ElfFile(Struct, frozen=True):
-    """What is known of an ELF file. Names are as written; paths may hold `$ORIGIN` and other tokens.
-
-    Attributes:
-        machine: what it runs on.
-        type: `ET_EXEC`, `ET_DYN`, `ET_REL`, `ET_CORE`.
-        dynamic: whether it has a dynamic section.
-        interp: PT_INTERP.
-        soname: DT_SONAME.
-        needed: DT_NEEDED, in order.
-        filters: DT_FILTER, in order.
-        auxiliaries: DT_AUXILIARY, in order.
-        rpath: DT_RPATH; kept even where a RUNPATH overrides it, since loaders differ in that.
-        runpath: DT_RUNPATH.
-        flags_1: DT_FLAGS_1.
-        calls: which of `CALLS` stand among its dynamic strings: it imports them, or defines them itself.
-    """
-
-    machine: Machine
-    type: str
-    dynamic: bool
-    interp: str | None = None
-    soname: str | None = None
-    needed: tuple[str, ...] = ()
-    filters: tuple[str, ...] = ()
-    auxiliaries: tuple[str, ...] = ()
-    rpath: str | None = None
-    runpath: str | None = None
-    flags_1: int = 0
-    calls: tuple[str, ...] = ()
-
-    @property
-    def is_program(self) -> bool:
-        """Whether the kernel would start it: it has a loader, or is linked statically (static PIE included)."""
-        return self.interp is not None or self.type == "ET_EXEC" or bool(self.flags_1 & DF_1_PIE)
+_MAX_INTERP: Final = 4096
 
 
 def read_elf(content: Content, path: str) -> ElfFile:
@@ -100,110 +42,68 @@ def read_elf(content: Content, path: str) -> ElfFile:
         ElfError: it is damaged or truncated.
         SourceError: it cannot be read.
     """
-    from elftools.elf.elffile import ELFFile
-
     with content.open() as stream:
-        machine = identify(stream.read(HEAD))
-        if machine is None:
-            raise ElfError(f"{show(path)}: not an ELF file")
         try:
-            return _read(ELFFile(stream), stream, machine, content.size)
-        except BrasmError as error:
+            return _read(Headers(stream, content.size), stream)
+        except ElfError as error:
             raise ElfError(f"{show(path)}: {error.message}") from error
-        except Exception as error:
-            raise ElfError(f"{show(path)}: damaged ELF file: {str(error) or type(error).__name__}") from error
+        except (StructError, ValueError, OverflowError) as error:
+            raise ElfError(f"{show(path)}: damaged ELF file: {error}") from error
 
 
-def _read(elf: ELFFile, stream: BinaryIO, machine: Machine, size: int) -> ElfFile:
-    if elf.header["e_phnum"] > MAX_HEADERS:
-        raise ElfError(f"{elf.header['e_phnum']} program headers, which no kernel takes")
-    headers = [segment.header for segment in elf.iter_segments()]
-    for header in headers:
-        if header["p_type"] == "PT_LOAD" and header["p_offset"] + header["p_filesz"] > size:
-            raise ElfError("truncated: a segment ends beyond the end of the file")
-    kind = str(elf.header["e_type"])
-    interp = next((_string_at(stream, header) for header in headers if header["p_type"] == "PT_INTERP"), None)
-    dynamic = next((header for header in headers if header["p_type"] == "PT_DYNAMIC"), None)
-    machine = _with_arm_attributes(elf, machine)
-    if dynamic is None or kind == "ET_REL":
-        return ElfFile(machine, kind, dynamic=False, interp=interp)
-    return _read_dynamic(elf, stream, dynamic, ElfFile(machine, kind, dynamic=True, interp=interp), headers)
+def _read(headers: Headers, stream: BinaryIO) -> ElfFile:
+    interp = _interp(headers)
+    machine = _with_arm_attributes(stream, headers.machine)
+    notes = read_notes(headers)
+    if headers.type == "ET_REL" or next(headers.of_type(PT_DYNAMIC), None) is None:
+        return ElfFile(
+            machine, headers.type, dynamic=False, interp=interp, kernel=notes.kernel, isa_level=notes.isa_level
+        )
+    return _with_dynamic(headers, Dynamic(headers), machine, interp, notes)
 
 
-def _read_dynamic(elf: ELFFile, stream: BinaryIO, header: Any, file: ElfFile, headers: list[Any]) -> ElfFile:
-    """Read the dynamic section's tags in order, up to DT_NULL, and the strings that they refer to."""
-    tags = _tags(elf, stream, header)
-    values = dict(tags)  # the last of a tag counts, as in the array that glibc fills
-    strings = _strings(stream, values, headers)
-
-    def every(tag: int) -> tuple[str, ...]:
-        return tuple(_string(strings, value) for key, value in tags if key == tag)
-
-    def last(tag: int) -> str | None:
-        found = every(tag)
-        return found[-1] if found else None
-
+def _with_dynamic(headers: Headers, dynamic: Dynamic, machine: Machine, interp: str | None, notes: Notes) -> ElfFile:
+    values = dynamic.values
     return ElfFile(
-        file.machine,
-        file.type,
+        machine,
+        headers.type,
         dynamic=True,
-        interp=file.interp,
-        soname=last(_SONAME),
-        needed=every(_NEEDED),
-        filters=every(_FILTER),
-        auxiliaries=every(_AUXILIARY),
-        rpath=last(_RPATH),
-        runpath=last(_RUNPATH),
-        flags_1=values.get(_FLAGS_1, 0),
-        calls=tuple(sorted(name.decode() for name in CALLS & set(strings.split(b"\0")))),
+        interp=interp,
+        soname=dynamic.last(dt.DT_SONAME),
+        needed=dynamic.every(dt.DT_NEEDED),
+        filters=dynamic.every(dt.DT_FILTER),
+        auxiliaries=dynamic.every(dt.DT_AUXILIARY),
+        rpath=dynamic.last(dt.DT_RPATH),
+        runpath=dynamic.last(dt.DT_RUNPATH),
+        flags_1=values.get(dt.DT_FLAGS_1, 0),
+        calls=dynamic.calls(),
+        version_needs=tuple(need for _, need in dynamic.needed_versions()),
+        versions=tuple(name for _, name in dynamic.defined_versions()),
+        dlopens=notes.dlopens,
+        kernel=notes.kernel,
+        isa_level=notes.isa_level,
+        exec_stack=any(segment.flags & PF_X for segment in headers.of_type(PT_GNU_STACK)),
+        text_relocations=dt.DT_TEXTREL in values or bool(values.get(dt.DT_FLAGS, 0) & dt.DF_TEXTREL),
+        relro=_relro(headers, values),
+        relr=dt.DT_RELR in values,
+        faults=notes.faults,
     )
 
 
-_NEEDED, _STRTAB, _STRSZ, _SONAME, _RPATH, _RUNPATH = 1, 5, 10, 14, 15, 29
-_FLAGS_1, _AUXILIARY, _FILTER = 0x6FFFFFFB, 0x7FFFFFFD, 0x7FFFFFFF
+def _relro(headers: Headers, values: dict[int, int]) -> Relro:
+    if next(headers.of_type(PT_GNU_RELRO), None) is None:
+        return "none"
+    now = values.get(dt.DT_FLAGS, 0) & dt.DF_BIND_NOW or values.get(dt.DT_FLAGS_1, 0) & DF_1_NOW
+    return "full" if now or dt.DT_BIND_NOW in values else "partial"
 
 
-def _tags(elf: ELFFile, stream: BinaryIO, header: Any) -> list[tuple[int, int]]:
-    if header["p_filesz"] > MAX_DYNAMIC:
-        raise ElfError(f"a dynamic section of {header['p_filesz']} bytes")
-    stream.seek(header["p_offset"])
-    data = stream.read(header["p_filesz"])
-    word = 8 if elf.elfclass == 64 else 4
-    order = "little" if elf.little_endian else "big"
-    numbers = [
-        int.from_bytes(data[at : at + word], order)  # type: ignore[arg-type]
-        for at in range(0, len(data) - len(data) % (2 * word), word)
-    ]
-    tags = list(zip(numbers[::2], numbers[1::2], strict=True))
-    end = next((index for index, (tag, _) in enumerate(tags) if tag == 0), len(tags))
-    return tags[:end]
-
-
-def _strings(stream: BinaryIO, values: dict[int, int], headers: list[Any]) -> bytes:
-    address, size = values.get(_STRTAB), values.get(_STRSZ, 0)
-    if address is None:
-        return b""
-    for header in headers:
-        start = header["p_vaddr"]
-        if header["p_type"] == "PT_LOAD" and start <= address < start + header["p_filesz"]:
-            if size > MAX_STRINGS:
-                raise ElfError(f"a dynamic string table of {size} bytes")
-            stream.seek(address - start + header["p_offset"])
-            return stream.read(min(size, start + header["p_filesz"] - address))
-    raise ElfError("the dynamic string table is in no segment")
-
-
-def _string(strings: bytes, offset: int) -> str:
-    if offset >= len(strings):
-        raise ElfError("a name of the dynamic section is outside its string table")
-    return from_bytes(strings[offset : strings.find(b"\0", offset)])
-
-
-def _string_at(stream: BinaryIO, header: Any) -> str:
-    if header["p_filesz"] > MAX_INTERP:
-        raise ElfError(f"a loader's name of {header['p_filesz']} bytes")
-    stream.seek(header["p_offset"])
-    return from_bytes(stream.read(header["p_filesz"]).partition(b"\0")[0])
+def _interp(headers: Headers) -> str | None:
+    segment = next(headers.of_type(PT_INTERP), None)
+    if segment is None:
+        return None
+    if segment.filesz > _MAX_INTERP:
+        raise ElfError(f"a loader's name of {segment.filesz} bytes")
+    return from_bytes(headers.at(segment.offset, segment.filesz, "the loader's name").partition(b"\0")[0])
 
 
 _ARM_VARIANTS: Final = {
@@ -214,15 +114,11 @@ _ARM_VARIANTS: Final = {
 }
 
 
-def _with_arm_attributes(elf: ELFFile, machine: Machine) -> Machine:
+def _with_arm_attributes(stream: BinaryIO, machine: Machine) -> Machine:
     """Take the variant of 32-bit ARM from Tag_CPU_arch (ARM IHI 0045, build attributes), where it is there."""
     if machine.name != "EM_ARM" or machine.bits64:
         return machine
-    from elftools.elf.sections import ARMAttributesSection
+    from assembler.elf.sections import arm_architecture
 
-    section = elf.get_section_by_name(".ARM.attributes")
-    for subsection in section.iter_subsections() if isinstance(section, ARMAttributesSection) else ():
-        for part in subsection.iter_subsubsections():
-            for attribute in part.iter_attributes("TAG_CPU_ARCH"):
-                return Machine(machine.name, False, machine.little_endian, _ARM_VARIANTS.get(attribute.value))
-    return machine
+    tag = arm_architecture(stream)
+    return machine if tag is None else machine.with_variant(_ARM_VARIANTS.get(tag))

@@ -52,6 +52,26 @@ def loaded_image(stream: BinaryIO) -> str:
     return hasher.hexdigest()
 
 
+def arm_architecture(stream: BinaryIO) -> int | None:
+    """Return Tag_CPU_arch of a 32-bit ARM file's build attributes (ARM IHI 0045); None where it has none.
+
+    Raises:
+        ElfError: its sections are damaged.
+    """
+    from elftools.elf.sections import ARMAttributesSection
+
+    elf = _open(stream)
+    try:
+        section = elf.get_section_by_name(".ARM.attributes")
+        for subsection in section.iter_subsections() if isinstance(section, ARMAttributesSection) else ():
+            for part in subsection.iter_subsubsections():
+                for attribute in part.iter_attributes("TAG_CPU_ARCH"):
+                    return int(attribute.value)
+    except Exception as error:
+        raise ElfError(f"damaged build attributes: {error}") from error
+    return None
+
+
 def _without_header(elf: ELFFile, stream: BinaryIO, offset: int, size: int) -> bytes:
     """Return a segment's bytes; where it holds the ELF header and the table of program headers, without those."""
     skipped = elf.header["e_phoff"] + elf.header["e_phnum"] * elf.header["e_phentsize"] if offset == 0 else 0

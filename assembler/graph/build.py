@@ -14,7 +14,7 @@ import msgspec
 
 from assembler.base.errors import RootError
 from assembler.base.paths import parent, show
-from assembler.elf.read import ElfFile
+from assembler.elf.types import ElfFile
 from assembler.graph.facts import Broken, Facts
 from assembler.graph.loaders import loader_for
 from assembler.graph.loaders.base import compatible

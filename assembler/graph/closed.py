@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from assembler.base.errors import RootError
 from assembler.base.paths import show
-from assembler.elf.read import ElfFile
+from assembler.elf.types import ElfFile
 from assembler.graph.build import build_graph
 from assembler.graph.facts import Facts
 from assembler.graph.request import Request

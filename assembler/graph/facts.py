@@ -8,11 +8,12 @@ from msgspec import Struct
 
 from assembler.base.errors import ElfError
 from assembler.elf.identify import identify
-from assembler.elf.read import ElfFile, read_elf
+from assembler.elf.read import read_elf
 from assembler.tree import Regular
 
 if TYPE_CHECKING:
     from assembler.elf.machine import Machine
+    from assembler.elf.types import ElfFile
     from assembler.tree import Tree
 
 HEAD: Final = 256

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from assembler.base.content import Bytes, FileContent
 from assembler.base.errors import ElfError
 from assembler.elf.identify import identify
-from assembler.elf.read import ElfFile, read_elf
+from assembler.elf.read import read_elf
+from assembler.elf.types import ElfFile
 from tests.elf.build import AARCH64, ARM, ET_EXEC, I386, PPC64, RISCV, S390, X86_64, Target, elf
 from tests.tools import need
 

@@ -13,7 +13,7 @@ import pytest
 
 from assembler.base.paths import normalize
 from assembler.base.progress import Silent
-from assembler.elf.read import ElfFile
+from assembler.elf.types import ElfFile
 from assembler.graph.facts import Facts
 from assembler.graph.loaders import loader_for
 from assembler.sources.directory import DirectoryOptions, read_directory

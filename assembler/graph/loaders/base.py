@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from msgspec import Struct
 
 from assembler.base.paths import show
-from assembler.elf.read import ElfFile
+from assembler.elf.types import ElfFile
 from assembler.graph.facts import Broken, Facts
 from assembler.graph.types import Edge, EdgeKind, Unresolved
 from assembler.tree import Found, Regular, Tree
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from assembler.elf.machine import Machine
+
+
+SymbolRules = Literal["versioned", "default versions", "names"]
+"""How references find definitions: by name and version (glibc); by name, hidden versions left out (musl); by name."""
 
 
 class Object(Struct, frozen=True):
@@ -45,16 +49,24 @@ class Load(Struct, frozen=True):
     """What a loader would do for one program.
 
     Attributes:
-        objects: what is mapped, the program first, in load order.
-        edges: who needs whom, in the order in which they were followed.
-        unresolved: what is not found.
+        objects: what is mapped, the program first, in load order; the loader itself where something needs it.
+        needs: who needs whom, met or not, in the order in which they were followed.
         hazards: (path, message).
     """
 
     objects: tuple[Object, ...]
-    edges: tuple[Edge, ...]
-    unresolved: tuple[Unresolved, ...]
+    needs: tuple[Edge | Unresolved, ...]
     hazards: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """The needs that are met."""
+        return tuple(need for need in self.needs if isinstance(need, Edge))
+
+    @property
+    def unresolved(self) -> tuple[Unresolved, ...]:
+        """The needs that are not met."""
+        return tuple(need for need in self.needs if isinstance(need, Unresolved))
 
 
 class Loader(Protocol):
@@ -64,17 +76,42 @@ class Loader(Protocol):
     def directories(self) -> tuple[str, ...]:
         """Where libraries are looked for by default, in order."""
 
-    def load(self, program: str, elf: ElfFile, env: Mapping[str, str]) -> Load:
-        """Return what would be mapped for a program, or for a library as `dlopen` would map it."""
+    @property
+    def symbols(self) -> SymbolRules:
+        """How it binds symbols to each other."""
+
+    def load(self, program: str, elf: ElfFile, env: Mapping[str, str], workdir: str = "/") -> Load:
+        """Return what would be mapped for a program, or for a library as `dlopen` would map it.
+
+        Args:
+            program: its path, all symlinks followed.
+            elf: what is known of it.
+            env: its environment.
+            workdir: the directory that it is started in: what relative names in run paths are relative to.
+        """
 
 
 class Hit(Struct, frozen=True):
-    """A candidate that can be mapped."""
+    """A candidate that can be mapped.
+
+    Attributes:
+        path: where it stands, all symlinks followed.
+        name: the path by which it was found.
+        elf: what is known of it.
+        via: the symlinks that were crossed.
+        inode: the number that hard links to it share; 0 where there are none.
+    """
 
     path: str
     name: str
     elf: ElfFile
     via: tuple[str, ...]
+    inode: int = 0
+
+    @property
+    def identity(self) -> str | int:
+        """What tells that two names are one file, as device and inode do."""
+        return self.inode or self.path
 
 
 class Search:
@@ -84,9 +121,8 @@ class Search:
         self.tree = tree
         self.facts = facts
         self.machine = machine
-        self.edges: list[Edge] = []
-        self.unresolved: list[Unresolved] = []
-        self.hazards: list[tuple[str, str]] = []
+        self._needs: dict[Edge | Unresolved, None] = {}
+        self._hazards: dict[tuple[str, str], None] = {}
 
     def open(self, name: str) -> Hit | str:
         """Look at a candidate: return what can be mapped, or why not, in words."""
@@ -95,37 +131,57 @@ class Search:
             return at.reason
         if not isinstance(at.entry, Regular):
             return "not a file"
-        machine = self.facts.machine(at.path)
-        if machine is None:
-            return "not an ELF file"
-        if not compatible(machine, self.machine):
-            return f"is for {machine}"
         elf = self.facts.elf(at.path)
-        if isinstance(elf, ElfFile):
-            return Hit(at.path, name, elf, at.via)
-        return elf.message if isinstance(elf, Broken) else "not an ELF file"
+        if elf is None:
+            return "not an ELF file"
+        if isinstance(elf, Broken):
+            machine = self.facts.machine(at.path)
+            foreign = machine is not None and not compatible(machine, self.machine)
+            return f"is for {machine}" if foreign else elf.message
+        if not compatible(elf.machine, self.machine):
+            return f"is for {elf.machine}"
+        if elf.machine.abi != self.machine.abi and elf.machine.name == "EM_ARM":
+            self.hazard(at.path, "has another float ABI than what loads it, which no loader checks")
+        return Hit(at.path, name, elf, at.via, at.entry.inode)
 
     def needed(self, needer: Object, hit: Hit, kind: EdgeKind, name: str, found: str) -> None:
         """Note that a need was met."""
-        self.edges.append(Edge(needer.path, hit.path, kind, name, found, hit.via))
+        self._needs[Edge(needer.path, hit.path, kind, name, found, hit.via)] = None
+
+    def again(self, needer: Object, known: Object, kind: EdgeKind, name: str) -> None:
+        """Note that a need was met by what is mapped already."""
+        at = self.tree.walk(known.name)
+        found = f"loaded already, for {(known.needer or known).path}"
+        self._needs[Edge(needer.path, known.path, kind, name, found, at.via)] = None
 
     def missing(self, needer: Object, kind: EdgeKind, name: str, tried: list[str]) -> None:
         """Note that a need was not met."""
-        self.unresolved.append(Unresolved(needer.path, kind, name, tuple(tried)))
+        self._needs[Unresolved(needer.path, kind, name, tuple(tried))] = None
 
     def hazard(self, path: str, message: str) -> None:
         """Note something that works but is likely to fail or surprise elsewhere."""
-        if (path, message) not in self.hazards:
-            self.hazards.append((path, message))
+        self._hazards[path, message] = None
 
     def result(self, objects: list[Object]) -> Load:
         """Close the search."""
-        return Load(tuple(objects), tuple(self.edges), tuple(self.unresolved), tuple(self.hazards))
+        return Load(tuple(objects), tuple(self._needs), tuple(self._hazards))
 
 
 def compatible(one: Machine, other: Machine) -> bool:
-    """Say whether two ELF files can be in one process, as far as class, byte order and machine tell."""
-    return (one.name, one.bits64, one.little_endian) == (other.name, other.bits64, other.little_endian)
+    """Say whether a loader maps two ELF files into one process: class, byte order, machine, calling convention.
+
+    ARM's float ABI is not compared, since no loader does; a 64-bit PowerPC file that names no ABI goes with any.
+    Source: `elf_machine_matches_host` of glibc's sysdeps/*/dl-machine.h.
+    """
+    if (one.name, one.bits64, one.little_endian) != (other.name, other.bits64, other.little_endian):
+        return False
+    if one.abi == other.abi or one.name == "EM_ARM":
+        return True
+    return one.name == "EM_PPC64" and 0 in {one.abi, other.abi}
+
+
+ABSENT: Final = ("no such file or directory", "not a directory", "too many levels of symbolic links")
+"""Why a candidate is passed over by every loader: there is nothing to open."""
 
 
 def tried(place: str, why: str) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from assembler.base.paths import name
+from assembler.graph.loaders.base import compatible
 from assembler.graph.loaders.glibc import Glibc
 from assembler.graph.loaders.musl import Musl
+from assembler.graph.loaders.uclibc import Uclibc
 from assembler.tree import Found
 
 if TYPE_CHECKING:
@@ -21,7 +23,8 @@ _DIRECTORIES: Final = ("/lib64", "/lib", "/lib32", "/libx32", "/usr/lib64", "/us
 def loader_for(tree: Tree, facts: Facts, machine: Machine, interp: str | None) -> Loader | None:
     """Return the loader that PT_INTERP names; without one, the root's own for that machine; None where it has none.
 
-    musl is known by the name of its loader, which is fixed (`ld-musl-$ARCH.so.1`), or by its file.
+    musl and uClibc-ng are known by the names of their loaders (`ld-musl-$ARCH.so.1`, `ld-uClibc.so.0`, with `ld64-` on
+    64-bit machines), or by what the file says.
     """
     path = interp or default_interp(tree, facts, machine)
     if path is None:
@@ -30,6 +33,8 @@ def loader_for(tree: Tree, facts: Facts, machine: Machine, interp: str | None) -
     data = facts.whole(at.path) if isinstance(at, Found) else b""
     if name(path).startswith("ld-musl-") or b"musl libc (" in data:
         return Musl(tree, facts, machine, path)
+    if "-uClibc" in name(path) or b"ldso/ldso/dl-elf.c" in data or b"LD_BIND_NOT_UCLIBC" in data:
+        return Uclibc(tree, facts, machine, path)
     return Glibc(tree, facts, machine, at.path)
 
 
@@ -38,17 +43,13 @@ def default_interp(tree: Tree, facts: Facts, machine: Machine) -> str | None:
     for directory in _DIRECTORIES:
         at = tree.walk(directory)
         for child in tree.children(at.path):
-            if child.startswith(("ld-linux", "ld64.so", "ld.so.1", "ld-musl-")):
+            if child.startswith(("ld-linux", "ld64.so", "ld.so.1", "ld-musl-", "ld-uClibc", "ld64-uClibc")):
                 path = f"{directory}/{child}"
                 found = tree.walk(path)
-                if isinstance(found, Found) and _same(facts.machine(found.path), machine):
+                if isinstance(found, Found) and _is_for(facts.machine(found.path), machine):
                     return path
     return None
 
 
-def _same(one: Machine | None, other: Machine) -> bool:
-    return one is not None and (one.name, one.bits64, one.little_endian) == (
-        other.name,
-        other.bits64,
-        other.little_endian,
-    )
+def _is_for(one: Machine | None, machine: Machine) -> bool:
+    return one is not None and compatible(one, machine)

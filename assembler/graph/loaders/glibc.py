@@ -1,23 +1,27 @@
 """glibc's loader: which files `ld.so` would map.
 
 In: a program of a tree. Out: `Load`. Sources: glibc `elf/dl-load.c` (`_dl_map_object`, `open_path`,
-`fillin_rpath`), `elf/dl-deps.c` (`_dl_map_object_deps`), `elf/get-dynamic-info.h`, `elf/dl-cache.c`.
+`fillin_rpath`), `elf/dl-deps.c` (`_dl_map_object_deps`), `elf/get-dynamic-info.h`, `elf/dl-cache.c`,
+`elf/dl-hwcaps_split.c`.
 
-What depends on the processor (`glibc-hwcaps`) is kept for all of them: the plain directory's file is what is
-resolved, and the others are edges beside it.
+What depends on the processor (`glibc-hwcaps`) is kept for all of them: the file that every processor can use is what
+is resolved, and the others are edges beside it.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from assembler.base.paths import from_bytes, is_below, parent
-from assembler.elf.read import DF_1_NODEFLIB, ElfFile
-from assembler.graph.loaders.base import Hit, Load, Object, Search, tried
+from assembler.elf.types import DF_1_NODEFLIB, DF_1_PIE, ElfFile
+from assembler.graph.loaders.base import ABSENT, Hit, Load, Object, Search, SymbolRules, tried
 from assembler.graph.loaders.glibc_cache import CACHE, read_cache
+from assembler.graph.loaders.ld_so_conf import configured_directories
 from assembler.graph.loaders.tokens import expand
+from assembler.tree import Found
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,19 +34,44 @@ if TYPE_CHECKING:
 _HWCAPS: Final = "glibc-hwcaps"
 _DIRECTORIES: Final = re.compile(rb"(?:/[A-Za-z0-9_.+/-]*lib[A-Za-z0-9_.+/-]*/\0){2,}")
 _PRELOAD: Final = "/etc/ld.so.preload"
-_PLATFORMS: Final = {"EM_X86_64": "x86_64", "EM_386": "i686", "EM_AARCH64": "aarch64", "EM_S390": "z900"}
+_PLATFORMS: Final = {
+    "EM_X86_64": "x86_64",  # or haswell, xeon_phi: glibc 2.36 and older
+    "EM_386": "i686",
+    "EM_AARCH64": "aarch64",
+    "EM_ARM": "v7l",
+    "EM_S390": "z900",
+}
+
+_LEGACY: Final = {"EM_X86_64": (("haswell", "xeon_phi"), ("avx512_1",), ("x86_64",))}
+"""What legacy folders are named after, in the order in which names nest: platform, then hwcaps by falling bits."""
+_BEFORE: Final = ("filter", "auxiliary")
+_ALWAYS: Final = frozenset({"tls", "x86_64"})
+_VERSION: Final = re.compile(rb"release version 2\.(\d+)")
+_LAST_LEGACY: Final = 36
+"""The last minor version of glibc that looks into them (NEWS for 2.37)."""
 
 Place = tuple[str, str]
 """A directory to look in, and how evidence calls it."""
 
-Candidate = tuple[Hit | None, str]
-"""What can be mapped, or None for what ends the search; and how evidence calls the place."""
 
-_ABSENT: Final = ("no such file or directory", "not a directory", "too many levels of symbolic links")
+class Candidate(NamedTuple):
+    """A file that a name leads to.
+
+    Attributes:
+        hit: what can be mapped; None for what opens and cannot, which ends the search.
+        found: how evidence calls the place.
+        only_on: the processors that look there, where not all do: `x86-64-v3`.
+    """
+
+    hit: Hit | None
+    found: str
+    only_on: str | None = None
 
 
 class Glibc:
     """The loader of a root filesystem with glibc."""
+
+    symbols: SymbolRules = "versioned"
 
     def __init__(self, tree: Tree, facts: Facts, machine: Machine, interp: str) -> None:
         """Take the root and its loader's path."""
@@ -50,34 +79,68 @@ class Glibc:
         self._facts = facts
         self._machine = machine
         self._interp = interp
-        self._directories = _system_directories(facts.whole(interp), machine)
+        data = facts.whole(interp)
+        self._directories = _system_directories(data, machine)
+        self._known_hwcaps = data
+        version = _VERSION.search(data)
+        self._has_legacy = version is not None and int(version[1]) <= _LAST_LEGACY
         self._cache = read_cache(facts.whole(CACHE)) if CACHE in tree else {}
-        self._hwcaps: dict[str, tuple[str, ...]] = {}
+        self._hwcaps: dict[str, tuple[tuple[str, str | None], ...]] = {}
+        self._configured: tuple[str, ...] | None = None
 
     @property
     def directories(self) -> tuple[str, ...]:
         """See `Loader.directories`."""
         return self._directories
 
-    def load(self, program: str, elf: ElfFile, env: Mapping[str, str]) -> Load:
+    def load(self, program: str, elf: ElfFile, env: Mapping[str, str], workdir: str = "/") -> Load:
         """See `Loader.load`."""
         search = Search(self._tree, self._facts, self._machine)
-        return _Run(self, search, Object(program, program, elf), env).run()
+        return _Run(self, search, Object(program, program, elf), env, workdir).run()
 
     def interp_of(self, elf: ElfFile) -> str:
         """Return the name by which the program asks for the loader, else the loader's own path."""
         return elf.interp or self._interp
 
-    def hwcaps(self, directory: str) -> tuple[str, ...]:
-        """Return the names below `glibc-hwcaps` in a directory; most have none."""
+    def hwcaps(self, directory: str) -> tuple[tuple[str, str | None], ...]:
+        """Return the folders of a directory that come before it, and on which processors, None being all.
+
+        Which those are is compiled into the loader (`_dl_hwcaps_subdirs`); most directories have none.
+        """
         if directory not in self._hwcaps:
-            at = self._tree.walk(f"{directory}/{_HWCAPS}")
-            self._hwcaps[directory] = tuple(self._tree.children(at.path))
+            names = self._children(f"{directory}/{_HWCAPS}")
+            ranks = {name: self._known_hwcaps.find(name.encode("utf-8", "surrogateescape")) for name in names}
+            known = sorted((name for name in names if ranks[name] >= 0), key=ranks.__getitem__)
+            found: list[tuple[str, str | None]] = [(f"{_HWCAPS}/{name}", name) for name in known]
+            self._hwcaps[directory] = (*found, *(self._legacy(directory) if self._has_legacy else ()))
         return self._hwcaps[directory]
+
+    def _legacy(self, directory: str) -> Iterator[tuple[str, str | None]]:
+        """Yield the legacy folders that are there: every choice of names, nested (`_dl_important_hwcaps`)."""
+        platforms = _LEGACY.get(self._machine.name, ())
+        levels = (("tls", ""), *((*names, "") for names in platforms))
+        if not {name for names in levels for name in names if name}.intersection(self._children(directory)):
+            return
+        for choice in itertools.product(*levels):
+            names = [name for name in choice if name]
+            folder = "/".join(names)
+            if names and self._children(f"{directory}/{folder}"):
+                yield folder, next((name for name in names if name not in _ALWAYS), None)
+
+    def _children(self, directory: str) -> Sequence[str]:
+        at = self._tree.walk(directory)
+        return self._tree.children(at.path) if isinstance(at, Found) else ()
 
     def cached(self, name: str) -> tuple[tuple[str, bool], ...]:
         """Return the paths that ld.so.cache has for a name, and whether each is for some processors only."""
         return self._cache.get(name, ())
+
+    def waiting_for_ldconfig(self, name: str) -> str | None:
+        """Return the directory of ld.so.conf that has a library, if there is one: ld.so does not look there itself."""
+        if self._configured is None:
+            self._configured = configured_directories(self._tree, self._facts)
+        found = (place for place in self._configured if isinstance(self._tree.walk(f"{place}/{name}"), Found))
+        return next(found, None)
 
     def tokens(self, origin: str) -> dict[str, str | None]:
         """Return what `$ORIGIN`, `$LIB` and `$PLATFORM` stand for (`DL_DST_LIB` is the system directory's name)."""
@@ -91,41 +154,54 @@ class Glibc:
 class _Run:
     """One program being loaded: what is mapped so far, and under which names."""
 
-    def __init__(self, loader: Glibc, search: Search, program: Object, env: Mapping[str, str]) -> None:
+    def __init__(self, loader: Glibc, search: Search, program: Object, env: Mapping[str, str], workdir: str) -> None:
         self._loader = loader
         self._search = search
         self._program = program
+        self._workdir = workdir
         self._objects = [program]
         self._queue = deque(self._objects)
         self._by_name: dict[str, Object] = {}
-        self._by_path: dict[str, Object] = {program.path: program}
+        self._by_identity: dict[str | int, Object] = {}
+        self._mapped = {program.path}
+        self._special: deque[Object] = deque()
+        self._only_some = False
         self._library_path = tuple(re.split("[:;]", env["LD_LIBRARY_PATH"])) if env.get("LD_LIBRARY_PATH") else ()
         self._preloads = _words(env.get("LD_PRELOAD", ""))
 
     def run(self) -> Load:
         """Follow all needs breadth first."""
+        entry = self._search.tree[self._program.path]
+        self._by_identity[entry.inode or self._program.path] = self._program
+        if self._program.elf.soname:
+            self._by_name[self._program.elf.soname] = self._program
         self._map_loader()
         self._preload()
+        self._follow()
+        self._queue, self._only_some = self._special, True
+        self._follow()
+        return self._search.result(self._objects)
+
+    def _follow(self) -> None:
         while self._queue:
             needer = self._queue.popleft()
             for kind, names in _needs(needer.elf):
                 for name in names:
                     self._map(needer, name, kind)
-        return self._search.result(self._objects)
 
     def _map_loader(self) -> None:
         """Count ld.so as mapped, under the name that PT_INTERP gives it and under its soname."""
         name = self._loader.interp_of(self._program.elf)
         hit = self._search.open(name)
         if isinstance(hit, Hit):
-            loader = Object(hit.path, name, hit.elf, self._program)
-            self._remember(name, loader)
+            self._remember(name, Object(hit.path, name, hit.elf, self._program), hit.identity)
             if self._program.elf.interp is not None:
                 self._search.needed(self._program, hit, "interp", name, "absolute name")
         elif self._program.elf.interp is not None:
             self._search.missing(self._program, "interp", name, [tried(name, hit)])
 
     def _preload(self) -> None:
+        """Map what the environment and ld.so.preload name; ld.so says what it does not find, and goes on."""
         text = from_bytes(self._search.facts.whole(_PRELOAD))
         lines = [line.partition("#")[0] for line in text.splitlines()]
         for name in (*self._preloads, *_words("\n".join(lines))):
@@ -137,45 +213,96 @@ class _Run:
             self._reuse(needer, known, name, kind)
             return
         places: list[str] = []
-        hit, found = next(self._candidates(needer, name, places), (None, ""))
-        if hit is not None:
-            self._take(needer, hit, name, kind, found)
-        elif kind != "auxiliary":
-            self._search.missing(needer, kind, name, places)
+        special: list[Candidate] = []
+        for candidate in self._candidates(needer, name, places):
+            if candidate.only_on is None:
+                self._keep_special(needer, special, name, kind)
+                if candidate.hit is not None:
+                    self._take(needer, candidate.hit, name, kind, candidate.found)
+                else:
+                    self._fail(needer, name, kind, places)
+                return
+            special.append(candidate)
+        self._take_special(needer, special, name, kind, places)
 
     def _reuse(self, needer: Object, known: Object, name: str, kind: EdgeKind) -> None:
         if known.path != needer.path:
-            hit = Hit(known.path, known.name, known.elf, self._search.tree.walk(known.name).via)
-            self._search.needed(needer, hit, kind, name, f"loaded already, for {(known.needer or needer).path}")
+            self._search.again(needer, known, kind, name)
+            self._append(known, needer, kind)
 
     def _take(self, needer: Object, hit: Hit, name: str, kind: EdgeKind, found: str) -> None:
         self._search.needed(needer, hit, kind, name, found)
-        known = self._by_path.get(hit.path)
+        known = self._by_identity.get(hit.identity)
         if known is None:
             known = Object(hit.path, hit.name, hit.elf, needer)
-            self._objects.append(known)
-            self._queue.append(known)
-        self._remember(name, known)
+            (self._queue.appendleft if kind in _BEFORE else self._queue.append)(known)
+        self._append(known, needer, kind)
+        self._remember(name, known, hit.identity)
 
-    def _remember(self, name: str, known: Object) -> None:
-        self._by_path.setdefault(known.path, known)
+    def _append(self, known: Object, needer: Object, kind: EdgeKind) -> None:
+        """Put an object into the order of loading: last, but a filtee before its filter."""
+        if known.path in self._mapped or self._only_some:
+            return
+        self._mapped.add(known.path)
+        at = self._objects.index(needer) if kind in _BEFORE and needer in self._objects else len(self._objects)
+        self._objects.insert(at, known)
+
+    def _remember(self, name: str, known: Object, identity: str | int) -> None:
+        self._by_identity.setdefault(identity, known)
         self._by_name.setdefault(name, known)
         self._by_name.setdefault(known.name, known)
         if known.elf.soname:
             self._by_name.setdefault(known.elf.soname, known)
 
+    def _fail(self, needer: Object, name: str, kind: EdgeKind, places: list[str]) -> None:
+        if kind == "preload":
+            self._search.hazard(needer.path, f"{name} is to be preloaded and is not found: ld.so says so and goes on")
+        elif kind != "auxiliary":
+            place = self._loader.waiting_for_ldconfig(name) if "/" not in name else None
+            if place is not None:
+                why = f"{name} is in {place}, which ld.so.conf names and ld.so.cache does not: the image wants ldconfig"
+                self._search.hazard(needer.path, why)
+                places.append(f"ld.so.conf: {place}/{name} (not in ld.so.cache: run ldconfig -r)")
+            self._search.missing(needer, kind, name, places)
+
+    def _keep_special(self, needer: Object, special: list[Candidate], name: str, kind: EdgeKind) -> None:
+        """Keep what only some processors take beside what all do, and what it needs in turn."""
+        for hit, found, only_on in special:
+            if hit is not None:
+                self._search.needed(needer, hit, kind, name, f"{found}: on processors with {only_on}")
+                if hit.identity not in self._by_identity:
+                    extra = Object(hit.path, hit.name, hit.elf, needer)
+                    self._by_identity[hit.identity] = extra
+                    self._special.append(extra)
+
+    def _take_special(
+        self, needer: Object, special: list[Candidate], name: str, kind: EdgeKind, places: list[str]
+    ) -> None:
+        """Take what only some processors find: the last, which the most of them do."""
+        found = [one for one in special if one.hit is not None]
+        if not found:
+            self._fail(needer, name, kind, places)
+            return
+        self._keep_special(needer, found[:-1], name, kind)
+        hit, place, only_on = found[-1]
+        if hit is not None:
+            self._search.hazard(needer.path, f"{name} is found only on processors with {only_on}: {hit.path}")
+            self._take(needer, hit, name, kind, f"{place}: on processors with {only_on}")
+
+    # Where candidates are
+
     def _candidates(self, needer: Object, name: str, places: list[str]) -> Iterator[Candidate]:
-        """Yield what can be mapped for a name, the first being what glibc takes; note where nothing is."""
+        """Yield what a name leads to; the first that all processors find is what glibc takes."""
         if "/" in name:
             path = expand(name, self._loader.tokens(self._origin(needer)))
-            yield from self._try(path or name, "absolute name", places)
+            yield from self._try(self._absolute(path or name), "absolute name", places)
             return
         for directory, why in self._before_cache(needer):
-            yield from self._in_directory(directory, name, why, needer, places)
+            yield from self._in_directory(directory, name, why, places)
         yield from self._in_cache(needer, name, places)
         if not needer.elf.flags_1 & DF_1_NODEFLIB:
             for directory in self._loader.directories:
-                yield from self._in_directory(directory, name, f"system dir {directory}", needer, places)
+                yield from self._in_directory(directory, name, f"system dir {directory}", places)
 
     def _before_cache(self, needer: Object) -> Iterator[Place]:
         if needer.elf.runpath is None:
@@ -183,67 +310,47 @@ class _Run:
                 yield from self._rpath(above)
             if self._program not in needer.chain():
                 yield from self._rpath(self._program)
-        for directory in self._library_path:
-            yield self._directory(directory, self._program, "LD_LIBRARY_PATH")
+        yield from self._path(self._library_path, self._program, "LD_LIBRARY_PATH")
         if needer.elf.runpath is not None:
-            yield from self._path(needer.elf.runpath, needer, "runpath")
+            yield from self._path(needer.elf.runpath.split(":"), needer, "runpath")
 
     def _rpath(self, of: Object) -> Iterator[Place]:
         """Yield an object's DT_RPATH; one that has a DT_RUNPATH too has, for glibc, none (get-dynamic-info.h)."""
         if of.elf.rpath is not None and of.elf.runpath is None:
-            yield from self._path(of.elf.rpath, of, "rpath")
+            yield from self._path(of.elf.rpath.split(":"), of, "rpath")
 
-    def _path(self, text: str, of: Object, kind: str) -> Iterator[Place]:
-        for element in text.split(":"):
+    def _path(self, elements: Iterable[str], of: Object, kind: str) -> Iterator[Place]:
+        why = f"{kind} of {of.path}" if kind != "LD_LIBRARY_PATH" else kind
+        for element in elements:
             path = expand(element, self._loader.tokens(self._origin(of)))
-            if path is not None:
-                yield self._directory(path, of, f"{kind} of {of.path}")
+            if path is None:
+                continue
+            if not path.startswith("/"):
+                what = repr(path) if path else "an empty element"
+                self._search.hazard(of.path, f"{kind} has {what}: the current directory decides")
+            yield self._absolute(path), why
 
-    def _directory(self, path: str, of: Object, why: str) -> Place:
-        if not path.startswith("/"):
-            what = repr(path) if path else "an empty element"
-            self._search.hazard(of.path, f"{why.partition(' of ')[0]} has {what}: the current directory decides")
-        return path, why
+    def _absolute(self, path: str) -> str:
+        return path if path.startswith("/") else f"{self._workdir.rstrip('/')}/{path}"
 
     def _origin(self, of: Object) -> str:
         return parent(of.path if of is self._program else of.name)
 
-    def _in_directory(
-        self, directory: str, name: str, why: str, needer: Object, places: list[str]
-    ) -> Iterator[Candidate]:
-        if not directory.startswith("/"):
-            return
+    def _in_directory(self, directory: str, name: str, why: str, places: list[str]) -> Iterator[Candidate]:
         base = directory.rstrip("/")
-        special = [hit for cap in self._loader.hwcaps(base) for hit in self._try(f"{base}/{_HWCAPS}/{cap}/{name}", cap)]
-        plain = list(self._try(f"{base}/{name}", why, places))
-        self._note_special(needer, name, special, plain_found=bool(plain))
-        yield from plain or special
+        for folder, only_on in self._loader.hwcaps(base):
+            for candidate in self._try(f"{base}/{folder}/{name}", why):
+                yield candidate._replace(only_on=only_on)
+        yield from self._try(f"{base}/{name}", why, places)
 
     def _in_cache(self, needer: Object, name: str, places: list[str]) -> Iterator[Candidate]:
         nodeflib = bool(needer.elf.flags_1 & DF_1_NODEFLIB)
-        special: list[Candidate] = []
-        plain: list[Candidate] = []
         for path, only_some in self._loader.cached(name):
             if nodeflib and any(is_below(parent(path), directory) for directory in self._loader.directories):
                 continue
-            hits = list(self._try(path, "ld.so.cache", places))
-            (special if only_some else plain).extend(hits)
-        self._note_special(needer, name, special, plain_found=bool(plain))
-        yield from plain or special
-
-    def _note_special(self, needer: Object, name: str, special: Sequence[Candidate], *, plain_found: bool) -> None:
-        """Keep what only some processors take beside what all do, and what it needs in turn."""
-        for hit, cap in special:
-            if hit is None:
-                continue
-            if plain_found:
-                self._search.needed(needer, hit, "needed", name, f"{_HWCAPS}: on processors with {cap}")
-                if hit.path not in self._by_path:
-                    extra = Object(hit.path, hit.name, hit.elf, needer)
-                    self._by_path[hit.path] = extra
-                    self._queue.append(extra)
-            else:
-                self._search.hazard(needer.path, f"{name} is found only on some processors: {hit.path}")
+            only_on = parent(path).rpartition("/")[2] if only_some else None
+            for candidate in self._try(path, "ld.so.cache", places):
+                yield candidate._replace(only_on=only_on)
 
     def _try(self, path: str, why: str, places: list[str] | None = None) -> Iterator[Candidate]:
         """Yield a candidate that can be mapped, or the end of the search: ld.so dies of what opens and is no library.
@@ -251,19 +358,21 @@ class _Run:
         What is not there is passed over, and so is what is for another machine (`open_verify` in dl-load.c).
         """
         hit = self._search.open(path)
+        if isinstance(hit, Hit) and (hit.elf.type != "ET_DYN" or hit.elf.flags_1 & DF_1_PIE):
+            hit = "a program, which cannot be loaded as a library"
         if isinstance(hit, Hit):
-            yield hit, why
+            yield Candidate(hit, why)
             return
         if places is not None:
             places.append(f"{why}: {tried(path, hit)}")
-        if hit not in _ABSENT and not hit.startswith("is for "):
-            yield None, why
+        if hit not in ABSENT and not hit.startswith("is for "):
+            yield Candidate(None, why)
 
 
 def _needs(elf: ElfFile) -> Iterator[tuple[EdgeKind, Iterable[str]]]:
+    yield "needed", elf.needed
     yield "filter", elf.filters
     yield "auxiliary", elf.auxiliaries
-    yield "needed", elf.needed
 
 
 def _words(text: str) -> list[str]:
