@@ -151,7 +151,8 @@ def trace(root: Path, libc: Libc, env: Mapping[str, str], *options: str, program
         check=False,
     )
     (root / "emulator").unlink(missing_ok=True)
-    return str(done.stdout) + str(done.stderr)
+    end = f"\nended by signal {-done.returncode}\n" if done.returncode < 0 else ""
+    return f"{done.stdout}{done.stderr}{end}"
 
 
 def make_root(case: Case, folder: Path, libc: Libc) -> Path:

@@ -10,7 +10,6 @@ is resolved, and the others are edges beside it.
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -18,37 +17,20 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from assembler.base.paths import from_bytes, is_below, parent
 from assembler.elf.types import DF_1_NODEFLIB, DF_1_PIE, ElfFile
 from assembler.graph.loaders.base import ABSENT, Hit, Load, Object, Search, SymbolRules, tried
-from assembler.graph.loaders.glibc_cache import CACHE, read_cache
-from assembler.graph.loaders.ld_so_conf import configured_directories
+from assembler.graph.loaders.glibc_root import GlibcRoot
 from assembler.graph.loaders.tokens import expand
-from assembler.tree import Found
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from assembler.elf.machine import Machine
     from assembler.graph.facts import Facts
     from assembler.graph.types import EdgeKind
     from assembler.tree import Tree
 
-_HWCAPS: Final = "glibc-hwcaps"
-_DIRECTORIES: Final = re.compile(rb"(?:/[A-Za-z0-9_.+/-]*lib[A-Za-z0-9_.+/-]*/\0){2,}")
 _PRELOAD: Final = "/etc/ld.so.preload"
-_PLATFORMS: Final = {
-    "EM_X86_64": "x86_64",  # or haswell, xeon_phi: glibc 2.36 and older
-    "EM_386": "i686",
-    "EM_AARCH64": "aarch64",
-    "EM_ARM": "v7l",
-    "EM_S390": "z900",
-}
-
-_LEGACY: Final = {"EM_X86_64": (("haswell", "xeon_phi"), ("avx512_1",), ("x86_64",))}
-"""What legacy folders are named after, in the order in which names nest: platform, then hwcaps by falling bits."""
 _BEFORE: Final = ("filter", "auxiliary")
-_ALWAYS: Final = frozenset({"tls", "x86_64"})
-_VERSION: Final = re.compile(rb"release version 2\.(\d+)")
-_LAST_LEGACY: Final = 36
-"""The last minor version of glibc that looks into them (NEWS for 2.37)."""
+"""What is put into the order of loading before what needs it."""
 
 Place = tuple[str, str]
 """A directory to look in, and how evidence calls it."""
@@ -75,87 +57,24 @@ class Glibc:
 
     def __init__(self, tree: Tree, facts: Facts, machine: Machine, interp: str) -> None:
         """Take the root and its loader's path."""
-        self._tree = tree
-        self._facts = facts
-        self._machine = machine
-        self._interp = interp
-        data = facts.whole(interp)
-        self._directories = _system_directories(data, machine)
-        self._known_hwcaps = data
-        version = _VERSION.search(data)
-        self._has_legacy = version is not None and int(version[1]) <= _LAST_LEGACY
-        self._cache = read_cache(facts.whole(CACHE)) if CACHE in tree else {}
-        self._hwcaps: dict[str, tuple[tuple[str, str | None], ...]] = {}
-        self._configured: tuple[str, ...] | None = None
+        self._root = GlibcRoot(tree, facts, machine, interp)
 
     @property
     def directories(self) -> tuple[str, ...]:
         """See `Loader.directories`."""
-        return self._directories
+        return self._root.directories
 
     def load(self, program: str, elf: ElfFile, env: Mapping[str, str], workdir: str = "/") -> Load:
         """See `Loader.load`."""
-        search = Search(self._tree, self._facts, self._machine)
-        return _Run(self, search, Object(program, program, elf), env, workdir).run()
-
-    def interp_of(self, elf: ElfFile) -> str:
-        """Return the name by which the program asks for the loader, else the loader's own path."""
-        return elf.interp or self._interp
-
-    def hwcaps(self, directory: str) -> tuple[tuple[str, str | None], ...]:
-        """Return the folders of a directory that come before it, and on which processors, None being all.
-
-        Which those are is compiled into the loader (`_dl_hwcaps_subdirs`); most directories have none.
-        """
-        if directory not in self._hwcaps:
-            names = self._children(f"{directory}/{_HWCAPS}")
-            ranks = {name: self._known_hwcaps.find(name.encode("utf-8", "surrogateescape")) for name in names}
-            known = sorted((name for name in names if ranks[name] >= 0), key=ranks.__getitem__)
-            found: list[tuple[str, str | None]] = [(f"{_HWCAPS}/{name}", name) for name in known]
-            self._hwcaps[directory] = (*found, *(self._legacy(directory) if self._has_legacy else ()))
-        return self._hwcaps[directory]
-
-    def _legacy(self, directory: str) -> Iterator[tuple[str, str | None]]:
-        """Yield the legacy folders that are there: every choice of names, nested (`_dl_important_hwcaps`)."""
-        platforms = _LEGACY.get(self._machine.name, ())
-        levels = (("tls", ""), *((*names, "") for names in platforms))
-        if not {name for names in levels for name in names if name}.intersection(self._children(directory)):
-            return
-        for choice in itertools.product(*levels):
-            names = [name for name in choice if name]
-            folder = "/".join(names)
-            if names and self._children(f"{directory}/{folder}"):
-                yield folder, next((name for name in names if name not in _ALWAYS), None)
-
-    def _children(self, directory: str) -> Sequence[str]:
-        at = self._tree.walk(directory)
-        return self._tree.children(at.path) if isinstance(at, Found) else ()
-
-    def cached(self, name: str) -> tuple[tuple[str, bool], ...]:
-        """Return the paths that ld.so.cache has for a name, and whether each is for some processors only."""
-        return self._cache.get(name, ())
-
-    def waiting_for_ldconfig(self, name: str) -> str | None:
-        """Return the directory of ld.so.conf that has a library, if there is one: ld.so does not look there itself."""
-        if self._configured is None:
-            self._configured = configured_directories(self._tree, self._facts)
-        found = (place for place in self._configured if isinstance(self._tree.walk(f"{place}/{name}"), Found))
-        return next(found, None)
-
-    def tokens(self, origin: str) -> dict[str, str | None]:
-        """Return what `$ORIGIN`, `$LIB` and `$PLATFORM` stand for (`DL_DST_LIB` is the system directory's name)."""
-        return {
-            "ORIGIN": origin,
-            "LIB": self._directories[0].lstrip("/"),
-            "PLATFORM": _PLATFORMS.get(self._machine.name),
-        }
+        search = Search(self._root.tree, self._root.facts, self._root.machine)
+        return _Run(self._root, search, Object(program, program, elf), env, workdir).run()
 
 
 class _Run:
     """One program being loaded: what is mapped so far, and under which names."""
 
-    def __init__(self, loader: Glibc, search: Search, program: Object, env: Mapping[str, str], workdir: str) -> None:
-        self._loader = loader
+    def __init__(self, root: GlibcRoot, search: Search, program: Object, env: Mapping[str, str], workdir: str) -> None:
+        self._root = root
         self._search = search
         self._program = program
         self._workdir = workdir
@@ -191,7 +110,7 @@ class _Run:
 
     def _map_loader(self) -> None:
         """Count ld.so as mapped, under the name that PT_INTERP gives it and under its soname."""
-        name = self._loader.interp_of(self._program.elf)
+        name = self._program.elf.interp or self._root.interp
         hit = self._search.open(name)
         if isinstance(hit, Hit):
             self._remember(name, Object(hit.path, name, hit.elf, self._program), hit.identity)
@@ -258,7 +177,7 @@ class _Run:
         if kind == "preload":
             self._search.hazard(needer.path, f"{name} is to be preloaded and is not found: ld.so says so and goes on")
         elif kind != "auxiliary":
-            place = self._loader.waiting_for_ldconfig(name) if "/" not in name else None
+            place = self._root.waiting_for_ldconfig(name) if "/" not in name else None
             if place is not None:
                 why = f"{name} is in {place}, which ld.so.conf names and ld.so.cache does not: the image wants ldconfig"
                 self._search.hazard(needer.path, why)
@@ -294,14 +213,14 @@ class _Run:
     def _candidates(self, needer: Object, name: str, places: list[str]) -> Iterator[Candidate]:
         """Yield what a name leads to; the first that all processors find is what glibc takes."""
         if "/" in name:
-            path = expand(name, self._loader.tokens(self._origin(needer)))
+            path = expand(name, self._root.tokens(self._origin(needer)))
             yield from self._try(self._absolute(path or name), "absolute name", places)
             return
         for directory, why in self._before_cache(needer):
             yield from self._in_directory(directory, name, why, places)
         yield from self._in_cache(needer, name, places)
         if not needer.elf.flags_1 & DF_1_NODEFLIB:
-            for directory in self._loader.directories:
+            for directory in self._root.directories:
                 yield from self._in_directory(directory, name, f"system dir {directory}", places)
 
     def _before_cache(self, needer: Object) -> Iterator[Place]:
@@ -322,7 +241,7 @@ class _Run:
     def _path(self, elements: Iterable[str], of: Object, kind: str) -> Iterator[Place]:
         why = f"{kind} of {of.path}" if kind != "LD_LIBRARY_PATH" else kind
         for element in elements:
-            path = expand(element, self._loader.tokens(self._origin(of)))
+            path = expand(element, self._root.tokens(self._origin(of)))
             if path is None:
                 continue
             if not path.startswith("/"):
@@ -338,15 +257,15 @@ class _Run:
 
     def _in_directory(self, directory: str, name: str, why: str, places: list[str]) -> Iterator[Candidate]:
         base = directory.rstrip("/")
-        for folder, only_on in self._loader.hwcaps(base):
+        for folder, only_on in self._root.hwcaps(base):
             for candidate in self._try(f"{base}/{folder}/{name}", why):
                 yield candidate._replace(only_on=only_on)
         yield from self._try(f"{base}/{name}", why, places)
 
     def _in_cache(self, needer: Object, name: str, places: list[str]) -> Iterator[Candidate]:
         nodeflib = bool(needer.elf.flags_1 & DF_1_NODEFLIB)
-        for path, only_some in self._loader.cached(name):
-            if nodeflib and any(is_below(parent(path), directory) for directory in self._loader.directories):
+        for path, only_some in self._root.cached(name):
+            if nodeflib and any(is_below(parent(path), directory) for directory in self._root.directories):
                 continue
             only_on = parent(path).rpartition("/")[2] if only_some else None
             for candidate in self._try(path, "ld.so.cache", places):
@@ -377,13 +296,3 @@ def _needs(elf: ElfFile) -> Iterator[tuple[EdgeKind, Iterable[str]]]:
 
 def _words(text: str) -> list[str]:
     return [word for word in re.split(r"[\s:]+", text) if word]
-
-
-def _system_directories(loader: bytes, machine: Machine) -> tuple[str, ...]:
-    """Return the directories that are compiled into ld.so (`system_dirs` in dl-load.c), else the usual ones."""
-    runs = [match[0] for match in _DIRECTORIES.finditer(loader) if b"/usr/lib" in match[0]]
-    if runs:
-        found = (part.decode().rstrip("/") for part in runs[0].split(b"\0") if part)
-        return tuple(dict.fromkeys(found))
-    wide = ("/lib64", "/usr/lib64") if machine.bits64 else ()
-    return (*wide, "/lib", "/usr/lib")
