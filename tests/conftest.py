@@ -13,6 +13,7 @@ import socket
 import tempfile
 import urllib.request
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,6 +60,17 @@ def debian_root() -> str:
         if fresh:
             roots.debian(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def big_debian() -> Path:
+    """A Debian root file system with over 800 ELF files. Nobody writes to it."""
+    need("mmdebstrap", "tar")
+    need_root()
+    with once("big-debian") as (path, fresh):
+        if fresh:
+            roots.big_debian(path)
+    return Path(path)
 
 
 @pytest.fixture(scope="session")

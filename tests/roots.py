@@ -5,12 +5,20 @@ from __future__ import annotations
 import os
 import platform
 import tempfile
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tests.tools import attempt, run
 from tests.trees import make_folder
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
 PACKAGES: Final = ("nginx-light", "python3")
+MANY_PACKAGES: Final = (
+    *("ca-certificates", "curl", "git", "glib-networking", "gnutls-bin", "libglib2.0-bin", "libnss-myhostname"),
+    *("libpam-modules", "ncurses-bin", "nginx-light", "openssl", "p11-kit", "perl", "python3", "systemd", "tzdata"),
+)
+"""What makes for over a thousand ELF files, and opens libraries in every way that there is a rule for."""
 
 ODDITIES: Final = r"""
 /capable       file 0755 0:0 not a program
@@ -36,8 +44,16 @@ ODDITIES: Final = r"""
 
 
 def debian(folder: str) -> None:
-    """Unpack a Debian root (minbase and `PACKAGES`) of this machine's suite into a new folder."""
-    tarball = _tarball()
+    """Unpack a Debian root (minbase and `PACKAGES`) of this machine's suite into a new folder, with oddities."""
+    _unpack(_tarball("-".join(PACKAGES), PACKAGES), folder, _add_oddities)
+
+
+def big_debian(folder: str) -> None:
+    """Unpack a Debian root of minbase and `MANY_PACKAGES` into a new folder."""
+    _unpack(_tarball("many", MANY_PACKAGES), folder, lambda _: None)
+
+
+def _unpack(tarball: str, folder: str, change: Callable[[str], None]) -> None:
     with tempfile.TemporaryDirectory(dir=os.path.dirname(folder)) as scratch:
         run(
             "tar",
@@ -51,7 +67,7 @@ def debian(folder: str) -> None:
             "--numeric-owner",
         )
         os.chmod(scratch, 0o755)
-        _add_oddities(scratch)
+        change(scratch)
         os.rename(scratch, folder)
         os.mkdir(scratch)
 
@@ -66,15 +82,15 @@ def _add_oddities(root: str) -> None:
     os.utime(f"{root}/srv/odd/old", (-3600, -3600))
 
 
-def _tarball() -> str:
+def _tarball(label: str, packages: Sequence[str]) -> str:
     suite = _suite()
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    path = os.path.join(cache, "brasm-tests", f"{suite}-{'-'.join(PACKAGES)}.tar")
+    path = os.path.join(cache, "brasm-tests", f"{suite}-{label}.tar")
     if not os.path.exists(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         fresh = f"{path}.{os.getpid()}.tar"
         run(
-            *("mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", suite, fresh, *_mirrors(suite)),
+            *("mmdebstrap", "--variant=minbase", f"--include={','.join(packages)}", suite, fresh, *_mirrors(suite)),
             timeout=600,
         )
         os.rename(fresh, path)

@@ -25,6 +25,7 @@ VERBS: Final = {
     "pack": "Pack a root filesystem into an OCI image.",
     "plan": "Show what would be kept, dropped and changed, and why; write nothing.",
     "why": "Explain why a path is in the image, or why it is not.",
+    "deps": "Show what ELF files need and where it is found: ldd for any root, nothing executed.",
     "verify": "Check an image: digests, the spec's rules, and that its root is closed.",
     "inspect": "Show what is in an image and where the bytes are.",
     "recipes": "List the recipes that ship with brasm.",

@@ -147,8 +147,8 @@ class Dynamic:
                 need = VersionNeed(self.string(file), self.string(name), bool(flags & _VER_FLG_WEAK))
                 yield index & 0x7FFF, need
 
-    def defined_versions(self) -> Iterator[tuple[int, str]]:
-        """Yield the versions that are defined, each with the index that symbols refer to it by; not the base's.
+    def defined_versions(self) -> Iterator[tuple[int, str, bool]]:
+        """Yield the versions that are defined: the index that symbols refer to it by, the name, whether it is the base.
 
         Raises:
             ElfError: the table is damaged.
@@ -157,9 +157,8 @@ class Dynamic:
         data = self._version_table(DT_VERDEF)
         for at, fields in _chain(data, record, 0, self.values.get(DT_VERDEFNUM, 0)):
             flags, index, count, first = fields[1], fields[2], fields[3], fields[5]
-            if not flags & _VER_FLG_BASE and count:
-                for _, (name, _) in _chain(data, auxiliary, at + first, 1):
-                    yield index & 0x7FFF, self.string(name)
+            for _, (name, _) in _chain(data, auxiliary, at + first, min(count, 1)):
+                yield index & 0x7FFF, self.string(name), bool(flags & _VER_FLG_BASE)
 
     def _version_table(self, tag: int) -> bytes:
         address = self.values.get(tag)

@@ -78,7 +78,7 @@ def _with_dynamic(headers: Headers, dynamic: Dynamic, machine: Machine, interp: 
         flags_1=values.get(dt.DT_FLAGS_1, 0),
         calls=dynamic.calls(),
         version_needs=tuple(need for _, need in dynamic.needed_versions()),
-        versions=tuple(name for _, name in dynamic.defined_versions()),
+        versions=tuple(name for _, name, _ in dynamic.defined_versions()),
         dlopens=notes.dlopens,
         kernel=notes.kernel,
         isa_level=notes.isa_level,

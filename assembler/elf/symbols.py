@@ -130,7 +130,7 @@ class _Reader:
         versions = self._versym(len(symbols))
         if self._headers.machine.name == "EM_MIPS":  # its global offset table is bound without relocations
             referred |= {index: False for index in range(1, len(symbols)) if index not in referred}
-        names = dict(self._dynamic.defined_versions())
+        names = {index: name for index, name, base in self._dynamic.defined_versions() if not base}
         asked = {**names, **{index: need.version for index, need in self._dynamic.needed_versions()}}
         return SymbolTable(
             tuple(self._wanted(symbols, versions, referred, asked)),

@@ -65,7 +65,7 @@ class ElfFile(Struct, frozen=True):
         flags_1: DT_FLAGS_1.
         calls: which of `dynamic.CALLS` stand among its dynamic strings: it imports them, or defines them itself.
         version_needs: the versions that it asks of libraries.
-        versions: the versions that it defines (Verdef), but for its own name.
+        versions: the versions that it defines (Verdef), the base's name among them; empty where it has no Verdef.
         dlopens: what it says that it opens at run time.
         kernel: the oldest Linux that it runs on, as (major, minor, patch), where a note says it.
         isa_level: the x86-64 level that it needs (1 to 4), where a property note says it.

@@ -16,6 +16,7 @@ from assembler.base.errors import RootError
 from assembler.base.paths import parent, show
 from assembler.elf.types import ElfFile
 from assembler.graph.facts import Broken, Facts
+from assembler.graph.hazards import file_hazards
 from assembler.graph.loaders import loader_for
 from assembler.graph.loaders.base import compatible
 from assembler.graph.rules import RULES, Scene
@@ -204,7 +205,7 @@ class _Builder:
     def _follow_elf(self, path: str, elf: ElfFile, key: str | None) -> None:
         if not self._agrees(path, elf, key):
             return
-        self._mapped.add(path)
+        self._map(path, elf)
         if not elf.dynamic or (elf.interp is None and elf.is_program):
             return
         loader = self._loader(elf)
@@ -212,7 +213,7 @@ class _Builder:
             if elf.interp is not None:
                 self._unresolved[Unresolved(path, "interp", elf.interp, (elf.interp,))] = None
             return
-        load = loader.load(path, elf, self._request.env)
+        load = loader.load(path, elf, self._request.env, self._request.workdir)
         self._take(load)
         self._apply_rules(load, loader)
 
@@ -221,7 +222,14 @@ class _Builder:
             self._add(edge)
         self._unresolved.update(dict.fromkeys(load.unresolved))
         self._hazards.update(dict.fromkeys(load.hazards))
-        self._mapped.update(one.path for one in load.objects)
+        for one in load.objects:
+            self._map(one.path, one.elf)
+
+    def _map(self, path: str, elf: ElfFile) -> None:
+        if path not in self._mapped:
+            self._mapped.add(path)
+            messages = file_hazards(path, elf, self._tree, self._request.limits)
+            self._hazards.update(((path, message), None) for message in messages)
 
     def _apply_rules(self, load: Load, loader: Loader) -> None:
         scene = Scene(self._tree, self._facts, load, loader, self._request.env, self._request.charsets)

@@ -7,6 +7,8 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from assembler.graph.hazards import Limits
+
 Priority = Literal["required", "recommended", "suggested", "strings"]
 
 PRIORITIES: Final[tuple[Priority, ...]] = ("required", "recommended", "suggested", "strings")
@@ -24,6 +26,8 @@ class Request(Struct, frozen=True):
         dlopen: the least priority of what is opened at run time that is kept.
         rules: by a rule's name, whether it is asked, whatever its priority.
         charsets: the character sets beyond UTF-8 that the image is to know.
+        workdir: the directory that programs are started in.
+        limits: the least machine that they are to run on.
     """
 
     programs: tuple[tuple[str, str], ...] = ()
@@ -33,6 +37,8 @@ class Request(Struct, frozen=True):
     dlopen: Priority = "recommended"
     rules: Mapping[str, bool] = {}
     charsets: tuple[str, ...] = ()
+    workdir: str = "/"
+    limits: Limits = Limits()
 
     @property
     def starts(self) -> bool:

@@ -21,7 +21,7 @@ from assembler.plan.types import Decision, Plan, Proposal
 from assembler.plan.words import word_edge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from assembler.graph.types import Edge, Graph, Unresolved
     from assembler.plan.additions import Additions
@@ -33,6 +33,8 @@ _SOFT: Final = frozenset({"dlopen-rule", "dlopen-string", "dlopen-note"})
 _WHITEOUT: Final = ".wh."
 _WORST: Final = 5
 _MAX_ID: Final = 65535
+_SHARED: Final = 3
+"""Files that have a hazard line each; where more have the same, they share one."""
 
 
 def make_plan(additions: Additions, graph: Graph, loaded: LoadedRecipe, packages: Mapping[str, str]) -> Plan:
@@ -218,7 +220,19 @@ def _warn_of_roots(graph: Graph) -> list[str]:
     """Word what is missing for what is only kept, and what may fail on another machine."""
     by_name = closure([edge for edge in graph.roots if edge.source != PRUNE_ROOT], graph.edges)
     missing = [_word_unresolved(one) for one in graph.unresolved if one.source in by_name]
-    return [*missing, *(f"{show(path)}: {message}" for path, message in graph.hazards if path in by_name)]
+    return [*missing, *_word_hazards([(path, message) for path, message in graph.hazards if path in by_name])]
+
+
+def _word_hazards(hazards: list[tuple[str, str]]) -> Iterator[str]:
+    """Word hazards a line each, but those that many files share in one line."""
+    paths: dict[str, list[str]] = {}
+    for path, message in hazards:
+        paths.setdefault(message, []).append(path)
+    for message, found in paths.items():
+        if len(found) > _SHARED:
+            yield f"{len(found)} files: each {message}: {', '.join(map(show, found[:_SHARED]))}, …"
+        else:
+            yield from (f"{show(path)}: {message}" for path in found)
 
 
 def _warn_of_owners(decisions: Iterable[Decision]) -> list[str]:

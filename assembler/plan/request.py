@@ -6,10 +6,13 @@ In: a recipe and its tree, additions laid over it. Out: `Request`. Sources: reci
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, Final
 
+from assembler.base.errors import RecipeError
 from assembler.base.globs import compile_globs
 from assembler.base.paths import name
+from assembler.graph.hazards import Limits
 from assembler.graph.request import Request
 from assembler.tree import Regular
 from assembler.tree.glob import select
@@ -32,8 +35,12 @@ def request_of(loaded: LoadedRecipe, additions: Additions) -> Request:
 
     In mode `closure` and `prune` all that is kept by name brings what it needs; in mode `prune` every program of
     the tree starts too, so that a library that nothing reaches is known to be unreachable.
+
+    Raises:
+        RecipeError: `select.rules` names a rule that there is not.
     """
     recipe, tree = loaded.recipe, additions.tree
+    _check_rules(recipe)
     kept = [*_kept(recipe, tree), *((key, path) for path, key in additions.keys.items())]
     if recipe.select.mode == "prune":
         kept += [(PRUNE_ROOT, path) for path in _programs(tree)]
@@ -45,7 +52,31 @@ def request_of(loaded: LoadedRecipe, additions: Additions) -> Request:
         dlopen=recipe.select.dlopen,
         rules=recipe.select.rules,
         charsets=recipe.select.charsets,
+        workdir=recipe.image.workdir or "/",
+        limits=_limits(recipe),
     )
+
+
+def _check_rules(recipe: Recipe) -> None:
+    if not recipe.select.rules:
+        return
+    from assembler.graph.rules import RULES  # most recipes name none
+
+    known = [rule.name for rule in RULES]
+    for given in recipe.select.rules:
+        if given not in known:
+            near = difflib.get_close_matches(given, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+            raise RecipeError(f"select.rules: no rule is called {given!r}", key="select.rules", hint=hint)
+
+
+def _limits(recipe: Recipe) -> Limits:
+    cpu, kernel = recipe.image.cpu, recipe.image.kernel
+    level = None if cpu is None else int(cpu.partition("-v")[2] or 1)
+    if kernel is None:
+        return Limits(level)
+    major, minor, patch = (*map(int, kernel.split(".")), 0)[:3]
+    return Limits(level, (major, minor, patch))
 
 
 def _programs_of(recipe: Recipe) -> Iterator[tuple[str, str]]:

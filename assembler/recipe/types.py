@@ -11,6 +11,7 @@ Split = Literal["single", "runtime+app", "package"]
 StripMode = Literal["none", "debug", "unneeded"]
 DlopenPriority = Literal["required", "recommended", "suggested", "strings"]
 FileType = Literal["file", "directory", "symlink"]
+Cpu = Literal["x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"]
 
 Glob = Annotated[str, Meta(description="An absolute glob: *, ?, [...], {a,b}, ** for directories; ! takes back.")]
 Owner = Annotated[
@@ -18,6 +19,13 @@ Owner = Annotated[
     Meta(description="Numeric ids: 'uid' or 'uid:gid'; a uid alone is its own group.", pattern=r"^\d+(:\d+)?$"),
 ]
 Octal = Annotated[str, Meta(description="Permission bits in octal, such as '0755'.", pattern=r"^[0-7]{3,4}$")]
+Kernel = Annotated[
+    str,
+    Meta(
+        description="The oldest Linux that the image is to run on, such as '4.4'; what needs a newer one is reported.",
+        pattern=r"^\d+\.\d+(\.\d+)?$",
+    ),
+]
 Duration = Annotated[str, Meta(description="A time such as '30s', '1m30s', '500ms'.", pattern=r"^(\d+(ms|s|m|h))+$")]
 
 
@@ -112,6 +120,11 @@ class ImageSpec(Struct, frozen=True, forbid_unknown_fields=True):
         str | None,
         Meta(description="os/architecture[/variant] that the ELF files must have; default: theirs."),
     ] = None
+    cpu: Annotated[
+        Cpu | None,
+        Meta(description="The least x86-64 level that the image is to run on; what needs more is reported."),
+    ] = None
+    kernel: Kernel | None = None
     healthcheck: HealthcheckSpec | None = None
 
 

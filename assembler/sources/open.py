@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, convert
 
 from assembler.base.errors import RecipeError, UsageError
 from assembler.oci.reference import parse
 from assembler.oci.types import ImageConfig
+from assembler.recipe import SourceSpec
 from assembler.sources.directory import DirectoryOptions, read_directory
 from assembler.sources.packages import read_packages
 from assembler.tree import Tree
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from assembler.base.progress import Progress
-    from assembler.recipe import SourceSpec
 
 
 class Source(Struct, frozen=True):
@@ -72,6 +72,25 @@ def open_source(spec: SourceSpec, folder: str, *, lazy: bool, progress: Progress
         key="source.buildroot",
         hint="give the output's target folder: --source OUTPUT/target",
     )
+
+
+def open_root(text: str, *, lazy: bool, progress: Progress) -> Source:
+    """Open what a user names as a root: a folder, a tarball, or an image.
+
+    Args:
+        text: as for `--source`.
+        lazy: whether a folder is listed only where it is looked at.
+        progress: told of what is read.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    if os.path.isdir(text):
+        notes: list[str] = []
+        unreadable: list[str] = []
+        options = DirectoryOptions(notes.append, unreadable.append, lazy=lazy)
+        return Source(read_directory(text, options, progress), notes, unreadable, folder=text)
+    return open_source(convert(source_table(text), SourceSpec), os.getcwd(), lazy=lazy, progress=progress)
 
 
 def _open_directory(spec: SourceSpec, path: str, *, lazy: bool, progress: Progress) -> Source:

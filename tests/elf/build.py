@@ -33,8 +33,12 @@ def elf(
     flags_1: int = 0,
     calls: tuple[str, ...] = (),
     static: bool = False,
+    relro: bool = True,
+    exec_stack: bool = False,
+    textrel: bool = False,
+    notes: bytes = b"",
 ) -> bytes:
-    """Return the bytes of an ELF file that asks for what the arguments say."""
+    """Return the bytes of an ELF file that asks for what the arguments say; `notes` is the content of a PT_NOTE."""
     order = "<" if target.little else ">"
     word = "Q" if target.bits == 64 else "I"
     header_size, entry_size = (64, 56) if target.bits == 64 else (52, 32)
@@ -46,9 +50,11 @@ def elf(
     for name in calls:
         strings.add(name)
     loader = (interp or "").encode() + b"\0"
-    count = 1 + (interp is not None) + (not static)
+    tags += [(22, 0)] if textrel else []
+    count = 1 + (interp is not None) + (not static) + relro + exec_stack + bool(notes)
     at_loader = header_size + entry_size * count
-    at_strings = at_loader + len(loader)
+    at_notes = -(-(at_loader + len(loader)) // 4) * 4
+    at_strings = at_notes + len(notes)
     at_dynamic = -(-(at_strings + len(strings.data)) // 16) * 16
     tags += [(5, at_strings), (10, len(strings.data)), (0, 0)]
     dynamic = b"".join(struct.pack(f"{order}2{word}", *pair) for pair in tags)
@@ -56,8 +62,12 @@ def elf(
     segments = [(3, at_loader, len(loader))] if interp is not None else []
     segments += [(1, 0, size)]
     segments += [] if static else [(2, at_dynamic, len(dynamic))]
+    segments += [(0x6474E552, at_dynamic, 0)] if relro else []
+    segments += [(0x6474E551, 0, 0)] if exec_stack else []
+    segments += [(4, at_notes, len(notes))] if notes else []
     out = _header(target, kind, count, header_size, entry_size)
-    out += b"".join(_segment(target, *segment) for segment in segments) + loader + strings.data
+    out += b"".join(_segment(target, *segment) for segment in segments) + loader
+    out = out.ljust(at_notes, b"\0") + notes + strings.data
     return out.ljust(at_dynamic, b"\0") + dynamic
 
 
@@ -82,5 +92,17 @@ def _header(target: Target, kind: int, count: int, header_size: int, entry_size:
 def _segment(target: Target, kind: int, offset: int, size: int) -> bytes:
     order = "<" if target.little else ">"
     if target.bits == 64:
-        return struct.pack(f"{order}II6Q", kind, 4, offset, offset, offset, size, size, 1)
-    return struct.pack(f"{order}8I", kind, offset, offset, offset, size, size, 4, 1)
+        return struct.pack(f"{order}II6Q", kind, _flags(kind), offset, offset, offset, size, size, 1)
+    return struct.pack(f"{order}8I", kind, offset, offset, offset, size, size, _flags(kind), 1)
+
+
+def _flags(kind: int) -> int:
+    """Return a segment's permissions: a stack that is there at all is executable here."""
+    return 7 if kind == 0x6474E551 else 4
+
+
+def note(owner: bytes, kind: int, data: bytes, order: str = "<") -> bytes:
+    """Return a note, padded to four bytes."""
+    name = owner + b"\0"
+    head = struct.pack(f"{order}III", len(name), len(data), kind)
+    return head + name.ljust(-(-len(name) // 4) * 4, b"\0") + data.ljust(-(-len(data) // 4) * 4, b"\0")
