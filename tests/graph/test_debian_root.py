@@ -65,9 +65,10 @@ def test_all_resolve_as_ld_so_lists_them(big_debian: Path, tree: Tree, facts: Fa
 
 
 def ask(root: Path, *command: str) -> str:
-    env = {"LD_TRACE_LOADED_OBJECTS": "1"} if command[0] == LOADER else {}
+    """Run a program of the root; the loader is asked to list instead of starting what it loads."""
+    how = ("/usr/bin/env", "LD_TRACE_LOADED_OBJECTS=1") if command[0] == LOADER else ()
     done = subprocess.run(
-        ["chroot", root, *command], env={**env, "PATH": SEARCH_PATH}, capture_output=True, text=True, check=False
+        ["chroot", root, *how, *command], env={"PATH": SEARCH_PATH}, capture_output=True, text=True, check=False
     )
     return done.stdout
 
