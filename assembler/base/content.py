@@ -96,10 +96,17 @@ class Window(Protocol):
 
 
 class FileContent(Struct, frozen=True, gc=False):
-    """A file of the machine, as it was when its stamp was taken. `path` is the machine's path."""
+    """A file of the machine, as it was when its stamp was taken.
+
+    Attributes:
+        path: the machine's.
+        stamp: what it is known by.
+        ctime_ns: when anything about it changed last, its owner, mode and links too.
+    """
 
     path: bytes
     stamp: Stamp
+    ctime_ns: int = 0
 
     @property
     def size(self) -> int:
@@ -109,7 +116,7 @@ class FileContent(Struct, frozen=True, gc=False):
     @classmethod
     def of(cls, path: bytes, status: os.stat_result) -> FileContent:
         """Name a file by its path and what `lstat` said of it."""
-        return cls(path, Stamp.of(status))
+        return cls(path, Stamp.of(status), status.st_ctime_ns)
 
     def open(self) -> BinaryIO:
         """See `Content.open`."""

@@ -35,22 +35,22 @@ if TYPE_CHECKING:
 _STARTED = {"ET_EXEC", "ET_DYN"}
 
 
-def build_graph(tree: Tree, request: Request) -> Graph:
-    """Find all that a request's roots reach.
+def build_graph(tree: Tree, request: Request, facts: Facts | None = None) -> Graph:
+    """Find all that a request's roots reach; `facts` is what is known of the tree's files already.
 
     Raises:
         RootError: a program that must run is not there or cannot run, or two are for different machines.
     """
-    return _Builder(tree, request).build()
+    return _Builder(tree, request, facts or Facts(tree)).build()
 
 
 class _Builder:
     """Gathers edges. Files are followed once each; programs first, since libraries are theirs to find."""
 
-    def __init__(self, tree: Tree, request: Request) -> None:
+    def __init__(self, tree: Tree, request: Request, facts: Facts) -> None:
         self._tree = tree
         self._request = request
-        self._facts = Facts(tree)
+        self._facts = facts
         self._roots: list[Edge] = []
         self._edges: dict[str, dict[tuple[str, str, str], Edge]] = {}
         self._unresolved: dict[Unresolved, None] = {}

@@ -146,7 +146,9 @@ class Resolver:
 
 def elf_files(tree: Tree, facts: Facts, below: str = "/") -> Iterator[str]:
     """Yield the paths of all ELF programs and libraries below a path, dynamic or static."""
-    for entry in tree.below(below):
+    entries = tree.below(below)
+    facts.expect(entries)
+    for entry in entries:
         if isinstance(entry, Regular):
             elf = facts.elf(entry.path)
             if isinstance(elf, ElfFile) and elf.type in {"ET_EXEC", "ET_DYN"}:

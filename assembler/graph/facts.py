@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeVar
 
+import msgspec
 from msgspec import Struct
 
+from assembler.base.content import FileContent
 from assembler.base.errors import ElfError
-from assembler.elf.identify import identify
+from assembler.elf.identify import MAGIC, identify
+from assembler.elf.machine import Machine
 from assembler.elf.read import read_elf
-from assembler.elf.symbols import read_symbols
+from assembler.elf.symbols import Defined, SymbolTable, Wanted, read_symbols
+from assembler.elf.types import DlopenNote, ElfFile, VersionNeed
 from assembler.tree import Regular
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from typing import Self
 
     from assembler.base.content import Content
-    from assembler.elf.machine import Machine
-    from assembler.elf.symbols import SymbolTable
-    from assembler.elf.types import ElfFile
-    from assembler.tree import Tree
+    from assembler.graph.fact_cache import FactCache
+    from assembler.tree import Entry, Tree
 
-Fact = TypeVar("Fact")
+Fact = TypeVar("Fact", bound=Struct)
 
 HEAD: Final = 256
 """Bytes that tell what a file is; Linux reads as many (`BINPRM_BUF_SIZE`) to find an interpreter."""
+
+_FEW: Final = 64
+"""ELF files that are read without the cache: for fewer it costs more than it saves."""
 
 
 class Broken(Struct, frozen=True):
@@ -34,13 +40,30 @@ class Broken(Struct, frozen=True):
 
 
 class Facts:
-    """Memory of what was read."""
+    """Memory of what was read, and of what earlier runs have read."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, *, remember: bool = False) -> None:
+        """Take a tree; `remember` uses the user's cache as soon as it pays."""
         self._tree = tree
         self._heads: dict[str, bytes] = {}
         self._elves: dict[str, ElfFile | Broken | None] = {}
         self._symbols: dict[str, SymbolTable | Broken | None] = {}
+        self._left = _FEW if remember else -1
+        self._cache: FactCache | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Write what is worth remembering."""
+        if self._cache is not None:
+            self._cache.close()
+            self._cache = None
+
+    def expect(self, entries: Iterable[Entry]) -> None:
+        """Get ready to be asked about many files."""
+        if self._left >= 0:
+            self._open_cache().expect(entry.content for entry in entries if isinstance(entry, Regular))
 
     def head(self, path: str) -> bytes:
         """Return the first bytes of a regular file; none of anything else."""
@@ -56,13 +79,13 @@ class Facts:
     def elf(self, path: str) -> ElfFile | Broken | None:
         """Return what is known of an ELF file; None for what is none."""
         if path not in self._elves:
-            self._elves[path] = self._read(path, read_elf)
+            self._elves[path] = self._learn(path, ElfFile, read_elf)
         return self._elves[path]
 
     def symbols(self, path: str) -> SymbolTable | Broken | None:
         """Return the dynamic symbols of an ELF file; None for what is none."""
         if path not in self._symbols:
-            self._symbols[path] = self._read(path, read_symbols)
+            self._symbols[path] = self._learn(path, SymbolTable, read_symbols)
         return self._symbols[path]
 
     def whole(self, path: str) -> bytes:
@@ -72,14 +95,45 @@ class Facts:
         entry = self._tree.get(path)
         return read(entry.content) if isinstance(entry, Regular) else b""
 
-    def _read(self, path: str, reader: Callable[[Content, str], Fact]) -> Fact | Broken | None:
+    def _learn(self, path: str, kind: type[Fact], reader: Callable[[Content, str], Fact]) -> Fact | Broken | None:
+        """Return a fact: from an earlier run, else read."""
         entry = self._tree.get(path)
-        if not self.head(path).startswith(b"\x7fELF") or not isinstance(entry, Regular):
+        if not isinstance(entry, Regular):
+            return None
+        cache = self._cache_for(entry)
+        if path not in self._heads and cache is not None and cache.is_plain(entry.content):
+            return None
+        if cache is not None:
+            data = cache.fact(entry.content, kind.__name__, worth_hashing=kind is not ElfFile)
+            if data is not None:
+                return msgspec.msgpack.decode(data, type=kind)
+        if not self.head(path).startswith(MAGIC):
+            if cache is not None:
+                cache.note_plain(entry.content)
             return None
         try:
-            return reader(entry.content, path)
+            fact = reader(entry.content, path)
         except ElfError as error:
             return Broken(error.message)
+        if cache is not None:
+            cache.keep(entry.content, kind.__name__, msgspec.msgpack.encode(fact))
+        return fact
+
+    def _cache_for(self, entry: Regular) -> FactCache | None:
+        """Return the cache, where it pays: not for the first few files, which are read sooner than it is opened."""
+        if self._cache is None and self._left > 0 and isinstance(entry.content, FileContent):
+            self._left -= 1
+            if self._left == 0:
+                return self._open_cache()
+        return self._cache
+
+    def _open_cache(self) -> FactCache:
+        if self._cache is None:
+            from assembler.graph.fact_cache import FactCache, signature
+
+            form = signature(ElfFile, Machine, VersionNeed, DlopenNote, SymbolTable, Wanted, Defined)
+            self._cache = FactCache(form)
+        return self._cache
 
 
 def _head(entry: Regular) -> bytes:

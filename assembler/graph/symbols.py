@@ -129,17 +129,20 @@ def missing_versions(load: Load, rules: SymbolRules) -> tuple[MissingVersion, ..
 
 
 def _missing_versions(load: Load) -> Iterator[MissingVersion]:
-    by_path = {one.path: one for one in load.objects}
-    by_need = {(edge.source, edge.name): edge.target for edge in load.edges}
-    by_soname = {one.elf.soname: one.path for one in reversed(load.objects)}
+    by_soname = {one.elf.soname: one for one in reversed(load.objects)}
     for one in load.objects:
         for need in one.elf.version_needs:
-            path = by_need.get((one.path, need.file)) or by_soname.get(need.file)
-            provider = by_path.get(path or "")
+            provider = by_soname.get(need.file) or _provider(load, one.path, need.file)
             versions = provider.elf.versions if provider is not None else ()
             if provider is not None and versions and need.version not in versions and not need.weak:
                 yield MissingVersion(one.path, need.file, need.version, provider.path)
-        libc = by_path.get(by_soname.get("libc.so.6") or "")
+        libc = by_soname.get("libc.so.6")
         asked = any(need.version == _RELR_VERSION for need in one.elf.version_needs)
         if one.elf.relr and not asked and libc is not None and _RELR_VERSION not in libc.elf.versions:
             yield MissingVersion(one.path, "libc.so.6", _RELR_VERSION, libc.path)
+
+
+def _provider(load: Load, path: str, name: str) -> Object | None:
+    """Return what a need was met by that is known by no soname."""
+    target = next((edge.target for edge in load.edges if (edge.source, edge.name) == (path, name)), None)
+    return next((one for one in load.objects if one.path == target), None)

@@ -143,8 +143,10 @@ def _graph(tree: Tree, request: Request) -> Graph:
     if not request.starts:
         return Graph((), {}, {}, (), None)
     from assembler.graph.build import build_graph
+    from assembler.graph.facts import Facts
 
-    return build_graph(tree, request)
+    with Facts(tree, remember=True) as facts:
+        return build_graph(tree, request, facts)
 
 
 def _check_readable(plan: Plan, source: Source) -> None:

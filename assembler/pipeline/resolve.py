@@ -48,15 +48,15 @@ def dependencies(
     config = source.config.config if source.config is not None else None
     own = dict(item.partition("=")[::2] for item in (config.env if config is not None else None) or ())
     workdir = (config.working_dir if config is not None else None) or "/"
-    facts = Facts(source.tree)
-    resolver = Resolver(source.tree, facts, {**own, **env}, workdir)
-    files = list(_files(source.tree, facts, source.folder, paths))
-    progress.start("resolve", len(files), unit="files")
-    found: list[Dependencies] = []
-    for path in files:
-        found.append(resolver.resolve(path, symbols=symbols))
-        progress.advance(1)
-    return tuple(found)
+    with Facts(source.tree, remember=True) as facts:
+        resolver = Resolver(source.tree, facts, {**own, **env}, workdir)
+        files = list(_files(source.tree, facts, source.folder, paths))
+        progress.start("resolve", len(files), unit="files")
+        found: list[Dependencies] = []
+        for path in files:
+            found.append(resolver.resolve(path, symbols=symbols))
+            progress.advance(1)
+        return tuple(found)
 
 
 def _files(tree: Tree, facts: Facts, folder: str | None, paths: Sequence[str]) -> Iterator[str]:

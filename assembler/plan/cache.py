@@ -10,6 +10,7 @@ import contextlib
 import os
 
 from assembler.base import digest as digests
+from assembler.base.cache_folder import cache_folder
 from assembler.base.errors import DestinationError
 from assembler.base.files import atomic_file, write_all
 
@@ -38,5 +39,4 @@ def _seal(data: bytes) -> bytes:
 
 
 def _path(kind: str, key: digests.Digest) -> str:
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return os.path.join(home, "brasm", kind, digests.encoded(key))
+    return os.path.join(cache_folder(), kind, digests.encoded(key))
