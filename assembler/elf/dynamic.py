@@ -59,6 +59,14 @@ _VERSIONS: Final = 1 << 22
 
 CALLS: Final = frozenset(
     {
+        b"SSL_CTX_load_verify_file",
+        b"SSL_CTX_load_verify_locations",
+        b"SSL_CTX_set_default_verify_dir",
+        b"SSL_CTX_set_default_verify_file",
+        b"SSL_CTX_set_default_verify_paths",
+        b"X509_STORE_load_file",
+        b"X509_STORE_load_locations",
+        b"X509_STORE_set_default_paths",
         b"dlmopen",
         b"dlopen",
         b"getaddrinfo",
@@ -72,6 +80,8 @@ CALLS: Final = frozenset(
         b"getpwnam_r",
         b"getpwuid",
         b"getpwuid_r",
+        b"gnutls_certificate_set_x509_system_trust",
+        b"gnutls_x509_trust_list_add_system_trust",
         b"iconv_open",
         b"initgroups",
         b"localtime",

@@ -15,6 +15,7 @@ import msgspec
 from assembler.base.errors import RootError
 from assembler.base.paths import parent, show
 from assembler.elf.types import ElfFile
+from assembler.graph.dlopens import Offer, guessed, noted
 from assembler.graph.facts import Broken, Facts
 from assembler.graph.hazards import file_hazards
 from assembler.graph.loaders import loader_for
@@ -55,6 +56,7 @@ class _Builder:
         self._edges: dict[str, dict[tuple[str, str, str], Edge]] = {}
         self._unresolved: dict[Unresolved, None] = {}
         self._hazards: dict[tuple[str, str], None] = {}
+        self._offers: dict[Edge, None] = {}
         self._followed: set[str] = set()
         self._mapped: set[str] = set()
         self._machine: tuple[Machine, str] | None = None
@@ -74,6 +76,7 @@ class _Builder:
             unresolved=tuple(self._unresolved),
             machine=self._machine and self._machine[0],
             hazards=tuple(self._hazards),
+            offers=tuple(self._offers),
         )
 
     # Roots
@@ -215,7 +218,7 @@ class _Builder:
             return
         load = loader.load(path, elf, self._request.env, self._request.workdir)
         self._take(load)
-        self._apply_rules(load, loader)
+        self._open(load, loader)
 
     def _take(self, load: Load) -> None:
         for edge in load.edges:
@@ -231,13 +234,35 @@ class _Builder:
             messages = file_hazards(path, elf, self._tree, self._request.limits)
             self._hazards.update(((path, message), None) for message in messages)
 
-    def _apply_rules(self, load: Load, loader: Loader) -> None:
+    def _open(self, load: Load, loader: Loader) -> None:
+        """Add what is opened at run time, as far as the request wants it."""
         scene = Scene(self._tree, self._facts, load, loader, self._request.env, self._request.charsets)
         for rule in RULES:
             if self._request.wants(rule.name, rule.priority):
                 for edge in rule.find(scene):
                     self._add(msgspec.structs.replace(edge, found=f"rule {rule.name}: {edge.found}"))
                     self._follow(edge.target, None)
+        for offer in noted(scene):
+            self._take_offer(offer)
+        for offer in guessed(scene) if self._request.guesses else ():
+            self._take_offer(offer)
+
+    def _take_offer(self, offer: Offer) -> None:
+        need, wanted = offer.need, self._request.keeps(offer.priority)
+        if isinstance(need, Edge):
+            if wanted:
+                self._add(need)
+                self._follow(need.target, None)
+            elif not self._is_edge(need):
+                self._offers[need] = None
+        elif offer.priority == "required":
+            self._unresolved[need] = None
+        elif wanted:
+            self._hazards[need.source, f"would open {need.name} ({need.tried[0]}), which the root does not have"] = None
+
+    def _is_edge(self, edge: Edge) -> bool:
+        """Say whether the same is needed anyway."""
+        return any(target == edge.target for target, _, _ in self._edges.get(edge.source, ()))
 
     def _loader(self, elf: ElfFile) -> Loader | None:
         key = (str(elf.machine), elf.interp)

@@ -12,6 +12,7 @@ from assembler.base.errors import ElfError
 from assembler.elf.identify import MAGIC, identify
 from assembler.elf.machine import Machine
 from assembler.elf.read import read_elf
+from assembler.elf.strings import Strings, read_strings
 from assembler.elf.symbols import Defined, SymbolTable, Wanted, read_symbols
 from assembler.elf.types import DlopenNote, ElfFile, VersionNeed
 from assembler.tree import Regular
@@ -48,6 +49,7 @@ class Facts:
         self._heads: dict[str, bytes] = {}
         self._elves: dict[str, ElfFile | Broken | None] = {}
         self._symbols: dict[str, SymbolTable | Broken | None] = {}
+        self._strings: dict[str, Strings] = {}
         self._left = _FEW if remember else -1
         self._cache: FactCache | None = None
 
@@ -87,6 +89,13 @@ class Facts:
         if path not in self._symbols:
             self._symbols[path] = self._learn(path, SymbolTable, read_symbols)
         return self._symbols[path]
+
+    def strings(self, path: str) -> Strings:
+        """Return the names and paths that an ELF file holds; none for what is no ELF file."""
+        if path not in self._strings:
+            found = self._learn(path, Strings, read_strings)
+            self._strings[path] = found if isinstance(found, Strings) else Strings()
+        return self._strings[path]
 
     def whole(self, path: str) -> bytes:
         """Return all bytes of a regular file, of which only few are asked about: loaders and configuration."""
@@ -131,7 +140,7 @@ class Facts:
         if self._cache is None:
             from assembler.graph.fact_cache import FactCache, signature
 
-            form = signature(ElfFile, Machine, VersionNeed, DlopenNote, SymbolTable, Wanted, Defined)
+            form = signature(ElfFile, Machine, VersionNeed, DlopenNote, SymbolTable, Wanted, Defined, Strings)
             self._cache = FactCache(form)
         return self._cache
 

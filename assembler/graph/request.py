@@ -28,6 +28,7 @@ class Request(Struct, frozen=True):
         charsets: the character sets beyond UTF-8 that the image is to know.
         workdir: the directory that programs are started in.
         limits: the least machine that they are to run on.
+        guesses: whether strings of files are looked through for names of what they may open.
     """
 
     programs: tuple[tuple[str, str], ...] = ()
@@ -39,6 +40,7 @@ class Request(Struct, frozen=True):
     charsets: tuple[str, ...] = ()
     workdir: str = "/"
     limits: Limits = Limits()
+    guesses: bool = False
 
     @property
     def starts(self) -> bool:
@@ -52,7 +54,11 @@ class Request(Struct, frozen=True):
 
     def wants(self, rule: str, priority: Priority) -> bool:
         """Say whether what a rule finds is kept: as its own switch says, else by its priority."""
-        return self.rules.get(rule, PRIORITIES.index(priority) <= PRIORITIES.index(self.dlopen))
+        return self.rules.get(rule, self.keeps(priority))
+
+    def keeps(self, priority: Priority) -> bool:
+        """Say whether what has a priority is kept."""
+        return PRIORITIES.index(priority) <= PRIORITIES.index(self.dlopen)
 
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -96,6 +96,7 @@ class Graph(Struct, frozen=True):
         unresolved: needs that nothing meets.
         machine: what the reached ELF programs and libraries run on; None where none was reached.
         hazards: (path, message): what is resolved but is likely to fail or surprise on another machine.
+        offers: what may be opened at run time and is not followed, since its priority is below the one asked for.
     """
 
     roots: tuple[Edge, ...]
@@ -104,6 +105,7 @@ class Graph(Struct, frozen=True):
     unresolved: tuple[Unresolved, ...]
     machine: Machine | None
     hazards: tuple[tuple[str, str], ...] = ()
+    offers: tuple[Edge, ...] = ()
 
     def chain(self, path: str) -> tuple[Edge, ...]:
         """Return the edges that lead from a root to a path, the root's first; empty where it is not reached."""

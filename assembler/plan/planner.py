@@ -78,7 +78,7 @@ class _Judge:
         self._reached = closure(own, graph.edges) if len(own) < len(graph.roots) else graph.reached
         self._required = closure(
             [edge for edge in own if not edge.source.startswith("select.keep")],
-            {path: tuple(edge for edge in found if edge.kind not in _SOFT) for path, found in graph.edges.items()},
+            _hard(graph),
         )
         self._proposals = {} if self._mode == "all" else propose(additions.tree, graph, recipe)
         self._used: set[str] = set()
@@ -196,12 +196,17 @@ def _check_names(decisions: Mapping[str, Decision]) -> None:
 
 def _check_resolved(graph: Graph) -> None:
     """Refuse a root in which a program that the recipe starts would not."""
-    started = closure([edge for edge in graph.roots if _must_run(edge)], graph.edges)
+    started = closure([edge for edge in graph.roots if _must_run(edge)], _hard(graph))
     missing = [one for one in graph.unresolved if one.source in started or one.kind == "config"]
     if missing:
         shown = "; ".join(map(_word_unresolved, missing[:_WORST]))
         more = f"; and {len(missing) - _WORST} more" if len(missing) > _WORST else ""
         raise RootError(f"the root is not closed: {shown}{more}", hint=_tried(missing[0]))
+
+
+def _hard(graph: Graph) -> dict[str, tuple[Edge, ...]]:
+    """Return the edges without which a program does not start."""
+    return {path: tuple(edge for edge in found if edge.kind not in _SOFT) for path, found in graph.edges.items()}
 
 
 def _must_run(edge: Edge) -> bool:
@@ -220,7 +225,23 @@ def _warn_of_roots(graph: Graph) -> list[str]:
     """Word what is missing for what is only kept, and what may fail on another machine."""
     by_name = closure([edge for edge in graph.roots if edge.source != PRUNE_ROOT], graph.edges)
     missing = [_word_unresolved(one) for one in graph.unresolved if one.source in by_name]
-    return [*missing, *_word_hazards([(path, message) for path, message in graph.hazards if path in by_name])]
+    return [
+        *missing,
+        *_word_offers(graph),
+        *_word_hazards([(path, message) for path, message in graph.hazards if path in by_name]),
+    ]
+
+
+def _word_offers(graph: Graph) -> Iterator[str]:
+    """Word what programs may open at run time and will not find."""
+    names: dict[str, list[str]] = {}
+    for edge in graph.offers:
+        if edge.target not in graph.reached:
+            names.setdefault(edge.source, []).append(edge.name)
+    for path, found in names.items():
+        shown = ", ".join(map(show, found[:_WORST]))
+        more = f" and {len(found) - _WORST} more" if len(found) > _WORST else ""
+        yield f"{show(path)}: may open {shown}{more}, by names that it holds: select.keep or select.dlopen keeps them"
 
 
 def _word_hazards(hazards: list[tuple[str, str]]) -> Iterator[str]:

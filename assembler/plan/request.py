@@ -54,6 +54,7 @@ def request_of(loaded: LoadedRecipe, additions: Additions) -> Request:
         charsets=recipe.select.charsets,
         workdir=recipe.image.workdir or "/",
         limits=_limits(recipe),
+        guesses=recipe.select.mode == "closure" or recipe.select.dlopen == "strings",
     )
 
 

@@ -40,12 +40,14 @@ class DirectoryOptions(Struct, frozen=True):
         lazy: list a directory only when it is asked for (`Tree`).
         note: told, in one line, of whatever is left out.
         unreadable: told the in-root path of a directory that this user may not list.
+        everything: read what is mounted inside and what is this boot's as well: to look at, not to pack.
     """
 
     note: Callable[[str], None]
     unreadable: Callable[[str], None]
     mounts: tuple[str, ...] = ()
     lazy: bool = False
+    everything: bool = False
 
 
 def read_directory(folder: str, options: DirectoryOptions, progress: Progress) -> Tree:
@@ -86,7 +88,7 @@ class _Reader:
         if not stat.S_ISDIR(status.st_mode):
             raise SourceError(f"{folder}: not a directory", hint="a tarball is a source.archive")
         self._devices = {status.st_dev}
-        self._volatile = VOLATILE if self._folder == b"/" else frozenset()
+        self._volatile = VOLATILE if self._folder == b"/" and not options.everything else frozenset()
         for mount in options.mounts:
             self._devices.add(self._device_of(mount))
 
@@ -96,7 +98,7 @@ class _Reader:
             return ()
         raw = self._folder.rstrip(b"/") + to_bytes(path).rstrip(b"/")
         try:
-            if os.lstat(raw or b"/").st_dev not in self._devices:
+            if not self._options.everything and os.lstat(raw or b"/").st_dev not in self._devices:
                 return ()
             names = os.listdir(raw or b"/")
         except PermissionError:

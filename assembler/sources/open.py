@@ -79,7 +79,7 @@ def open_root(text: str, *, lazy: bool, progress: Progress) -> Source:
 
     Args:
         text: as for `--source`.
-        lazy: whether a folder is listed only where it is looked at.
+        lazy: whether a folder is listed only where it is looked at; then what is mounted in it is looked at too.
         progress: told of what is read.
 
     Raises:
@@ -88,7 +88,7 @@ def open_root(text: str, *, lazy: bool, progress: Progress) -> Source:
     if os.path.isdir(text):
         notes: list[str] = []
         unreadable: list[str] = []
-        options = DirectoryOptions(notes.append, unreadable.append, lazy=lazy)
+        options = DirectoryOptions(notes.append, unreadable.append, lazy=lazy, everything=lazy)
         return Source(read_directory(text, options, progress), notes, unreadable, folder=text)
     return open_source(convert(source_table(text), SourceSpec), os.getcwd(), lazy=lazy, progress=progress)
 

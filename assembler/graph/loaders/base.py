@@ -44,6 +44,11 @@ class Object(Struct, frozen=True):
             yield at
             at = at.needer
 
+    @property
+    def program(self) -> Object:
+        """The last of the chain."""
+        return list(self.chain())[-1]
+
 
 class Load(Struct, frozen=True):
     """What a loader would do for one program.
@@ -89,6 +94,9 @@ class Loader(Protocol):
             env: its environment.
             workdir: the directory that it is started in: what relative names in run paths are relative to.
         """
+
+    def find(self, by: Object, name: str, env: Mapping[str, str], workdir: str = "/") -> tuple[Hit, str] | None:
+        """Return what `dlopen` would map for a name that an object gives it, and how it is found; None for nothing."""
 
 
 class Hit(Struct, frozen=True):

@@ -69,6 +69,11 @@ class Glibc:
         search = Search(self._root.tree, self._root.facts, self._root.machine)
         return _Run(self._root, search, Object(program, program, elf), env, workdir).run()
 
+    def find(self, by: Object, name: str, env: Mapping[str, str], workdir: str = "/") -> tuple[Hit, str] | None:
+        """See `Loader.find`."""
+        search = Search(self._root.tree, self._root.facts, self._root.machine)
+        return _Run(self._root, search, by.program, env, workdir).find(by, name)
+
 
 class _Run:
     """One program being loaded: what is mapped so far, and under which names."""
@@ -100,6 +105,11 @@ class _Run:
         self._queue, self._only_some = self._special, True
         self._follow()
         return self._search.result(self._objects)
+
+    def find(self, by: Object, name: str) -> tuple[Hit, str] | None:
+        """Return what a name leads to, whoever has loaded what."""
+        first = next(self._candidates(by, name, []), None)
+        return None if first is None or first.hit is None else (first.hit, first.found)
 
     def _follow(self) -> None:
         while self._queue:

@@ -52,6 +52,11 @@ class Musl:
         search = Search(self._tree, self._facts, self._machine)
         return _Run(search, Object(program, program, elf), self._interp, self._directories, env, workdir).run()
 
+    def find(self, by: Object, name: str, env: Mapping[str, str], workdir: str = "/") -> tuple[Hit, str] | None:
+        """See `Loader.find`."""
+        search = Search(self._tree, self._facts, self._machine)
+        return _Run(search, by.program, self._interp, self._directories, env, workdir).find(by, name)
+
     def _read_path_file(self) -> tuple[str, ...]:
         """Read `<prefix>/etc/ld-musl-$ARCH.path`; prefix is PT_INTERP less two components."""
         prefix = parent(parent(self._interp)).rstrip("/")
@@ -99,6 +104,14 @@ class _Run:
             for needed in needer.elf.needed:
                 self._map(needer, needed, "needed")
         return self._search.result(self._objects)
+
+    def find(self, by: Object, needed: str) -> tuple[Hit, str] | None:
+        """Return what a name leads to, whoever has loaded what."""
+        for path, found in self._candidates(by, needed):
+            opened = self._search.open(path)
+            if isinstance(opened, Hit):
+                return opened, found
+        return None
 
     def _map_loader(self) -> None:
         """Count the loader, which is libc, as mapped."""

@@ -52,6 +52,11 @@ class Uclibc:
         search = Search(self._tree, self._facts, self._machine)
         return _Run(search, Object(program, program, elf), self._interp, self.directories, env, workdir).run()
 
+    def find(self, by: Object, name: str, env: Mapping[str, str], workdir: str = "/") -> tuple[Hit, str] | None:
+        """See `Loader.find`."""
+        search = Search(self._tree, self._facts, self._machine)
+        return _Run(search, by.program, self._interp, self.directories, env, workdir).find(by, name)
+
 
 class _Run:
     """One program being loaded."""
@@ -87,6 +92,14 @@ class _Run:
             for needed in needer.elf.needed:
                 self._map(needer, needed, "needed")
         return self._search.result(self._objects)
+
+    def find(self, by: Object, needed: str) -> tuple[Hit, str] | None:
+        """Return what a name leads to, whoever has loaded what."""
+        for path, found in self._candidates(by, needed):
+            opened = self._search.open(path)
+            if isinstance(opened, Hit):
+                return opened, found
+        return None
 
     def _map_loader(self) -> None:
         hit = self._search.open(self._interp)

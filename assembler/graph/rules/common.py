@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -11,7 +11,7 @@ from assembler.graph.facts import Facts
 from assembler.graph.loaders import Load, Loader
 from assembler.graph.request import Priority
 from assembler.graph.types import Edge
-from assembler.tree import Found, Regular, Tree
+from assembler.tree import Directory, Found, Tree
 
 if TYPE_CHECKING:
     from assembler.graph.loaders.base import Object
@@ -41,6 +41,11 @@ class Scene(Struct, frozen=True):
         at = self.tree.walk(path)
         return self.facts.whole(at.path).decode("utf-8", "surrogateescape") if isinstance(at, Found) else ""
 
+    def names(self, folder: str) -> Sequence[str]:
+        """Return the names in a folder; none where it is none."""
+        at = self.tree.walk(folder)
+        return self.tree.children(at.path) if isinstance(at, Found) else ()
+
 
 class Rule(Struct, frozen=True):
     """Something that programs open at run time without any header saying so.
@@ -60,12 +65,11 @@ class Rule(Struct, frozen=True):
 
 
 def dlopened(scene: Scene, by: Object, name: str, why: str) -> Iterator[Edge]:
-    """Yield the edge to a library in the default directories; none where the root does not have it."""
-    for directory in scene.loader.directories:
-        at = scene.tree.walk(f"{directory}/{name}")
-        if isinstance(at, Found) and isinstance(at.entry, Regular):
-            yield Edge(by.path, at.path, "dlopen-rule", name, f"{why}; system dir {directory}", at.via)
-            return
+    """Yield the edge to a library that an object would open by its name; none where the root does not have it."""
+    found = scene.loader.find(by, name, scene.env)
+    if found is not None:
+        hit, where = found
+        yield Edge(by.path, hit.path, "dlopen-rule", name, f"{why}; {where}", hit.via)
 
 
 def opened(scene: Scene, by: str, path: str, why: str) -> Iterator[Edge]:
@@ -73,3 +77,35 @@ def opened(scene: Scene, by: str, path: str, why: str) -> Iterator[Edge]:
     at = scene.tree.walk(path)
     if isinstance(at, Found):
         yield Edge(by, at.path, "dlopen-rule", path, why, at.via)
+
+
+def all_in(
+    scene: Scene, by: str, folder: str, why: str, fits: Callable[[str], bool] = lambda _: True
+) -> Iterator[Edge]:
+    """Yield the edges to the files of a folder whose names fit, and to what symlinks among them lead to."""
+    for name in scene.names(folder):
+        if fits(name):
+            for edge in opened(scene, by, f"{folder}/{name}", why):
+                if not isinstance(scene.tree[edge.target], Directory):
+                    yield edge
+
+
+def is_library(name: str) -> bool:
+    """Say whether a file's name is a plugin's."""
+    return name.endswith(".so")
+
+
+def users_of(scene: Scene, *sonames: str) -> Object | None:
+    """Return the first object of the load that has one of the sonames."""
+    return next((one for one in scene.load.objects if one.elf.soname in sonames), None)
+
+
+def callers_of(scene: Scene, calls: frozenset[str], but: tuple[str, ...] = ()) -> Iterator[Object]:
+    """Yield the objects that call one of some functions; not those, by soname, that define them."""
+    for one in scene.load.objects:
+        if calls.intersection(one.elf.calls) and one.elf.soname not in but:
+            yield one
+
+
+LIBC: Final = ("libc.so.6", "libpthread.so.0", "libc.so", "libc.so.0", "libc.so.1", "ld-linux-x86-64.so.2")
+"""What defines libc's functions, rather than calling them."""

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from assembler.graph.loaders.glibc import Glibc
-from assembler.graph.rules.common import Rule, Scene, dlopened, opened
+from assembler.graph.rules.common import LIBC, Rule, Scene, dlopened, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ def find(scene: Scene) -> Iterator[Edge]:
         return
     services = _services(scene.text(CONFIGURATION))
     for one in scene.load.objects:
-        if one.elf.soname == "libc.so.6":
+        if one.elf.soname in LIBC:
             continue
         asked = [name for name, calls in _DATABASES.items() if calls.intersection(one.elf.calls)]
         if asked:

@@ -1,7 +1,7 @@
 """gconv: glibc's character set modules, all but those that `select.charsets` lists; UTF-8 and ASCII are in libc.
 
-The configuration stays where a module stays; the cache goes, since it names modules that are gone (without it glibc
-reads `gconv-modules` and `gconv-modules.d/*.conf`). Source: glibc `iconv/gconv_conf.c`.
+Mode closure keeps what the rule of the same name finds. The configuration stays where a module stays; the cache goes,
+since it names modules that are gone. Source: glibc `iconv/gconv_conf.c`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from assembler.base.content import read
 from assembler.base.paths import from_bytes, is_below, join, name
 from assembler.elf.identify import HEAD, identify
 from assembler.elf.read import read_elf
+from assembler.graph.rules.gconv import is_configuration, modules_of
 from assembler.plan.passes.common import below
 from assembler.plan.types import Proposal
 from assembler.tree import Directory, Regular
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 REASON: Final = "gconv"
 
 _PARENTS: Final = ("/usr/lib", "/usr/lib64", "/lib", "/lib64")
-_CACHE: Final = "gconv-modules.cache"
 
 
 def gconv(tree: Tree, _graph: Graph, recipe: Recipe) -> Iterator[Proposal]:
@@ -35,10 +35,8 @@ def gconv(tree: Tree, _graph: Graph, recipe: Recipe) -> Iterator[Proposal]:
     for folder in _folders(tree, everywhere=bool(charsets)):
         wanted = _wanted(tree, folder, charsets) if charsets else set()
         for entry in tree.below(folder) if wanted else below(tree, folder):
-            is_configuration = "gconv-modules" in entry.path and name(entry.path) != _CACHE
-            if wanted and (name(entry.path) in wanted or is_configuration or isinstance(entry, Directory)):
-                yield Proposal(entry.path, "keep", REASON, "select.charsets")
-            else:
+            of_use = name(entry.path) in wanted or is_configuration(entry.path) or isinstance(entry, Directory)
+            if not (wanted and of_use):
                 yield Proposal(entry.path, "drop", REASON, f"character set modules ({folder})")
 
 
@@ -54,25 +52,10 @@ def _folders(tree: Tree, *, everywhere: bool) -> Iterator[str]:
 
 
 def _wanted(tree: Tree, folder: str, charsets: set[str]) -> set[str]:
-    """Return the file names of the modules for character sets, by any alias, and of the libraries beside them."""
-    aliases: dict[str, str] = {}
-    modules: dict[str, set[str]] = {}
-    for entry in tree.below(folder):
-        if isinstance(entry, Regular) and "gconv-modules" in entry.path and name(entry.path) != _CACHE:
-            _read_configuration(from_bytes(read(entry.content)), aliases, modules)
-    names = {aliases.get(charset, charset) for charset in charsets} | charsets
-    found = {f"{module}.so" for charset in names for module in modules.get(charset, ())}
+    """Return the file names of the modules for character sets, and of the libraries beside them."""
+    files = [entry for entry in tree.below(folder) if isinstance(entry, Regular) and is_configuration(entry.path)]
+    found = modules_of((from_bytes(read(entry.content)) for entry in files), charsets)
     return found | {needed for module in found for needed in _needed(tree, join(folder, module))}
-
-
-def _read_configuration(text: str, aliases: dict[str, str], modules: dict[str, set[str]]) -> None:
-    for line in text.splitlines():
-        match line.partition("#")[0].split():
-            case ["alias", alias, charset, *_]:
-                aliases[alias.rstrip("/").upper()] = charset.rstrip("/").upper()
-            case ["module", source, target, module, *_]:
-                for charset in (source, target):
-                    modules.setdefault(charset.rstrip("/").upper(), set()).add(module)
 
 
 def _needed(tree: Tree, path: str) -> tuple[str, ...]:
