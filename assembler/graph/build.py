@@ -240,7 +240,7 @@ class _Builder:
         for rule in RULES:
             if self._request.wants(rule.name, rule.priority):
                 for edge in rule.find(scene):
-                    self._add(msgspec.structs.replace(edge, found=f"rule {rule.name}: {edge.found}"))
+                    self._add(msgspec.structs.replace(edge, found=f"rule {rule.name}: {edge.found}", rule=rule.name))
                     self._follow(edge.target, None)
         for offer in noted(scene):
             self._take_offer(offer)

@@ -16,6 +16,7 @@ from assembler.base.errors import RootError
 from assembler.base.paths import show
 from assembler.elf.types import ElfFile
 from assembler.graph.build import build_graph
+from assembler.graph.dependencies import Resolver, elf_files
 from assembler.graph.facts import Facts
 from assembler.graph.request import Request
 from assembler.graph.scripts import parse_shebang
@@ -41,21 +42,41 @@ class RootReport(Struct, frozen=True):
 
 def check_root(tree: Tree, config: ImageConfig) -> RootReport:
     """Check that a root filesystem has all that its image's config needs."""
-    request, violations = _started(tree, config)
-    started = build_graph(tree, request)
-    violations += [_missing(one) for one in started.unresolved]
-    violations += _check_machine(started.machine, config)
-    facts = Facts(tree)
-    others = Request(kept=tuple(("image", path) for path in _runnable(tree, facts) if path not in started.reached))
-    findings: list[Violation] = []
-    for one in build_graph(tree, others).unresolved:
-        elf = facts.elf(one.source)
-        hard = isinstance(elf, ElfFile) and elf.is_program
-        (violations if hard else findings).append(_missing(one))
+    with Facts(tree, remember=True) as facts:
+        request, violations = _started(tree, facts, config)
+        started = build_graph(tree, request, facts)
+        violations += [_missing(one) for one in started.unresolved]
+        violations += _check_machine(started.machine, config)
+        others = Request(kept=tuple(("image", path) for path in _runnable(tree, facts) if path not in started.reached))
+        findings: list[Violation] = []
+        for one in build_graph(tree, others, facts).unresolved:
+            elf = facts.elf(one.source)
+            hard = isinstance(elf, ElfFile) and elf.is_program
+            (violations if hard else findings).append(_missing(one))
+        violations += _check_symbols(tree, facts, request)
     return RootReport(tuple(dict.fromkeys(violations)), (*dict.fromkeys(findings), *_worth_a_look(tree)))
 
 
-def _started(tree: Tree, config: ImageConfig) -> tuple[Request, list[Violation]]:
+def _check_symbols(tree: Tree, facts: Facts, request: Request) -> Iterator[Violation]:
+    """Yield what each program's objects ask of each other and do not have: versions, and symbols.
+
+    Libraries that no program maps are not looked at: plugins are bound to whoever opens them.
+    """
+    resolver = Resolver(tree, facts, request.env, request.workdir)
+    for path in elf_files(tree, facts):
+        elf = facts.elf(path)
+        if not isinstance(elf, ElfFile) or elf.interp is None or not resolver.can_load(elf):
+            continue
+        found = resolver.resolve(path, symbols=True)
+        for one in found.missing_versions:
+            yield Violation("version", one.path, f"{one.version} of {one.file} is not in {show(one.provider)}")
+        if all(library.path is not None for library in found.libraries):
+            for symbol in found.missing_symbols or ():
+                version = f", version {symbol.version}" if symbol.version else ""
+                yield Violation("symbol", symbol.path, f"{symbol.name}{version} is undefined in {show(path)}")
+
+
+def _started(tree: Tree, facts: Facts, config: ImageConfig) -> tuple[Request, list[Violation]]:
     """Return a request for what the config starts and can, and a violation for each thing that cannot."""
     inner = config.config
     if inner is None:
@@ -70,12 +91,12 @@ def _started(tree: Tree, config: ImageConfig) -> tuple[Request, list[Violation]]
     violations: list[Violation] = []
     for key, name in programs:
         try:
-            build_graph(tree, Request(programs=((key, name),), env=env))
+            build_graph(tree, Request(programs=((key, name),), env=env), facts)
             good.append((key, name))
         except RootError as error:
             violations.append(Violation(key, name, error.message))
     violations += [Violation("user", inner.user or "", message) for message in unknown_names(tree, inner.user or "")]
-    return Request(programs=tuple(good), env=env), violations
+    return Request(programs=tuple(good), env=env, workdir=inner.working_dir or "/"), violations
 
 
 def _check_machine(machine: Machine | None, config: ImageConfig) -> list[Violation]:

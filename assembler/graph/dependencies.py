@@ -114,6 +114,10 @@ class Resolver:
             needs=load.needs,
         )
 
+    def can_load(self, elf: ElfFile) -> bool:
+        """Say whether the root has a loader for a file."""
+        return self._loader(elf) is not None
+
     def _without_loader(self, path: str, elf: ElfFile) -> Dependencies:
         """Return what is known of a static file, or of one whose loader the root does not have."""
         needs: list[Edge | Unresolved] = []

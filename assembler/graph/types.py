@@ -39,6 +39,7 @@ class Edge(Struct, frozen=True, gc=False):
         name: the need as it was written: a soname, an interpreter, a glob.
         found: how it was found: `runpath of /usr/bin/x`, `ld.so.cache`, `system dir /usr/lib`, `absolute name`.
         via: the symlinks that were crossed on the way from the name to the target, in order.
+        rule: the dlopen rule that found it, if one did.
     """
 
     source: str
@@ -47,6 +48,7 @@ class Edge(Struct, frozen=True, gc=False):
     name: str
     found: str
     via: tuple[str, ...] = ()
+    rule: str | None = None
 
 
 class Unresolved(Struct, frozen=True, gc=False):

@@ -16,7 +16,7 @@ from assembler.graph.closed import check_root
 from assembler.oci.types import ImageConfig
 from assembler.oci.validate import validate
 from assembler.oci.violation import Violation
-from assembler.pipeline.make import Sources, decide
+from assembler.pipeline.make import Sources, decide, widest_graph
 from assembler.plan.explain import Explanation, explain
 from assembler.plan.inventory import Inventory, take_inventory
 from assembler.recipe.inherit import inherit
@@ -38,7 +38,7 @@ def explain_path(loaded: LoadedRecipe, sources: Sources, path: str, progress: Pr
     """
     source = sources.open(loaded)
     plan = decide(loaded, source, progress, with_packages=False)
-    return explain(plan, inherit(loaded, source.config), path)
+    return explain(plan, inherit(loaded, source.config), path, lambda: widest_graph(loaded, source))
 
 
 class Inspection(Struct, frozen=True):

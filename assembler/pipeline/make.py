@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from assembler.base.errors import SourceError
 from assembler.base.paths import show
@@ -109,6 +110,17 @@ def decide(loaded: LoadedRecipe, source: Source, progress: Progress, *, with_pac
     plan = make_plan(additions, graph, loaded, source.packages() if with_packages else {})
     _check_readable(plan, source)
     return plan
+
+
+def widest_graph(loaded: LoadedRecipe, source: Source) -> Graph:
+    """Return the graph that follows whatever may be opened at run time, whatever the recipe says of it."""
+    from assembler.graph.rules import RULES
+
+    loaded = inherit(loaded, source.config)
+    additions = with_additions(source.tree, loaded)
+    request = request_of(loaded, additions)
+    every = dict.fromkeys((rule.name for rule in RULES), True)
+    return _graph(additions.tree, replace(request, dlopen="strings", rules=every, guesses=True))
 
 
 def pack(

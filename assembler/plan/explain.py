@@ -17,7 +17,9 @@ from assembler.plan.types import Verdict
 from assembler.tree import Found
 
 if TYPE_CHECKING:
-    from assembler.graph.types import Edge
+    from collections.abc import Callable
+
+    from assembler.graph.types import Edge, Graph
     from assembler.plan.types import Decision, Plan
     from assembler.recipe.types import LoadedRecipe
 
@@ -52,8 +54,14 @@ class Explanation(Struct, frozen=True):
     keep_with: str | None = None
 
 
-def explain(plan: Plan, loaded: LoadedRecipe, path: str) -> Explanation:
+def explain(plan: Plan, loaded: LoadedRecipe, path: str, widest: Callable[[], Graph] | None = None) -> Explanation:
     """Explain what happens to a path.
+
+    Args:
+        plan: what was decided.
+        loaded: the recipe.
+        path: what is asked about.
+        widest: makes the graph that follows whatever may be opened at run time, where that is worth asking.
 
     Raises:
         NegativeAnswer: the root has no such path.
@@ -66,11 +74,10 @@ def explain(plan: Plan, loaded: LoadedRecipe, path: str) -> Explanation:
         raise NegativeAnswer(f"{show(path)}: not in the root: {show(at.path)}: {at.reason}", hint=hint)
     decision = plan.decisions.get(at.path)
     if decision is None:
-        return Explanation(
-            at.path, "drop", "unreached", "nothing that the roots reach needs it", (), _keep_line(at.path)
-        )
+        keep_with = _keep_line(at.path) + _would_reach(at.path, widest)
+        return Explanation(at.path, "drop", "unreached", "nothing that the roots reach needs it", (), keep_with)
     if decision.verdict == "drop":
-        return _explain_drop(plan, loaded, decision)
+        return _explain_drop(plan, loaded, decision, widest)
     below = at.path
     if decision.reason == "directory":
         below = next((one for one in plan.decisions if one != below and _keeps(plan, one, below)), below)
@@ -98,7 +105,9 @@ def _hop(edge: Edge, target: str) -> Hop:
     return Hop(edge.source, target, edge.kind, edge.name, edge.found)
 
 
-def _explain_drop(plan: Plan, loaded: LoadedRecipe, decision: Decision) -> Explanation:
+def _explain_drop(
+    plan: Plan, loaded: LoadedRecipe, decision: Decision, widest: Callable[[], Graph] | None
+) -> Explanation:
     path = decision.entry.path
     keep_with = {
         "licenses": "select.licenses = true",
@@ -106,9 +115,23 @@ def _explain_drop(plan: Plan, loaded: LoadedRecipe, decision: Decision) -> Expla
         "gconv": 'select.charsets = ["…"], the character sets that programs convert',
         "select.drop": f"select.drop without {decision.rule.removeprefix('select.drop ')}, or {_keep_line(path)}",
     }.get(decision.reason, _keep_line(path))
+    keep_with += _would_reach(path, widest)
     if decision.reason == "unreached" and path not in propose(plan.tree, plan.graph, loaded.recipe):
         keep_with += ', or select.mode = "prune"'
     return Explanation(path, "drop", decision.reason, decision.rule, (), keep_with)
+
+
+def _would_reach(path: str, widest: Callable[[], Graph] | None) -> str:
+    """Return the setting by which something that is opened at run time would bring a path."""
+    chain = widest().chain(path) if widest is not None else ()
+    for edge in chain:
+        if edge.rule is not None:
+            return f", or select.rules.{edge.rule} = true"
+        if edge.kind == "dlopen-note":
+            return ', or select.dlopen = "suggested"'
+        if edge.kind == "dlopen-string":
+            return ', or select.dlopen = "strings"'
+    return ""
 
 
 def _keep_line(path: str) -> str:
