@@ -1,7 +1,7 @@
 """`make bench`: measures brasm against its peers on a Debian root and writes benches/RESULTS.md.
 
-Needs root (a root filesystem has device nodes and owners), umoci, buildah, and mmdebstrap unless --root names a
-root filesystem. Runs alternate between the contenders, so that a disturbance meets all of them; medians count.
+Needs root (a root filesystem has device nodes and owners), umoci, buildah, libtree, lddtree (pax-utils) and mmdebstrap.
+Runs alternate between the contenders, so that a disturbance meets all of them; medians count.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING
 
-from benches import contenders, report, trees
+from benches import contenders, report, resolving, trees
 from benches.contenders import BRASM, Contender, fresh
 from benches.measure import Sample, measure, median
 from benches.report import Row, Target
@@ -52,6 +52,15 @@ def debian(scratch: str) -> str:
     return folder
 
 
+def large_debian(scratch: str) -> str:
+    """Make the Debian root with many ELF files that the tests use as well."""
+    from tests.roots import big_debian
+
+    folder = os.path.join(scratch, "large-debian")
+    big_debian(folder)
+    return folder
+
+
 def record(root: str, rounds: int, scratch: str) -> str:
     """Measure and return the text of the record."""
     machine = report.machine()
@@ -65,6 +74,7 @@ def record(root: str, rounds: int, scratch: str) -> str:
         for count in (10**4, 10**5)
     )
     start, bare = starts(scratch)
+    resolving_text, resolving_targets = resolving.section(large_debian(scratch), rounds, scratch)
     reached = [
         Target(
             f"wall time of umoci, with a layer no larger ({level.name})", 0.7, level.sample.wall / umoci.sample.wall
@@ -75,6 +85,7 @@ def record(root: str, rounds: int, scratch: str) -> str:
         Target(f"peak memory, {large / 1e9:.1f} GB", 200, memory.peak / 1e6, "MB"),
         Target("CPU time of 100,000 files over that of 10,000", 10, many.cpu / few.cpu),
         Target("`brasm --help`", 0.15, start.wall, "s"),
+        *resolving_targets,
     ]
     return (
         "# Measured\n\n"
@@ -82,7 +93,7 @@ def record(root: str, rounds: int, scratch: str) -> str:
         f"{trees.content_size(root) / 1e6:.0f} MB of content, packed whole (mode `all`) by each; medians of {rounds} "
         "runs, which alternate; caches warm.\n\n"
         f"{machine}\n{report.comparison(rows, gzip, umoci)}\n## Targets\n\n{report.targets(reached)}\n"
-        "## More\n\n"
+        f"{resolving_text}\n## More\n\n"
         + report.table(
             ["", "wall, s", "CPU, s", "peak, MB"],
             [

@@ -28,6 +28,7 @@ VERBS: Final = {
     "deps": "Show what ELF files need and where it is found: ldd for any root, nothing executed.",
     "verify": "Check an image: digests, the spec's rules, and that its root is closed.",
     "inspect": "Show what is in an image and where the bytes are.",
+    "rules": "List the rules of what programs open at run time.",
     "recipes": "List the recipes that ship with brasm.",
     "schema": "Print the JSON schema of a recipe.",
     "completion": "Print the shell's completion script.",

@@ -1,4 +1,7 @@
-"""What verbs that take a recipe have in common: the recipe's arguments, and reading it."""
+"""What verbs have in common: options, and of those that take a recipe, reading it.
+
+Whatever reads recipes is imported where it is used, since half of the verbs have none.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from assembler.base.errors import UsageError
-from assembler.recipe import load_recipe, recipe_from_mapping
-from assembler.recipe.find import find_recipe, shipped_recipes
-from assembler.recipe.load import override
-from assembler.sources.open import source_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,6 +50,8 @@ def complete_recipe(_context: click.Context, _parameter: click.Parameter, incomp
     """Complete the name of a shipped recipe, or a path."""
     from click.shell_completion import CompletionItem
 
+    from assembler.recipe.find import shipped_recipes
+
     names = [name for name in shipped_recipes() if name.startswith(incomplete)]
     return [*map(CompletionItem, names), CompletionItem(incomplete, type="file")]
 
@@ -64,6 +65,11 @@ def read_recipe(
         UsageError: neither a recipe nor a source was given.
         RecipeError: the recipe is wrong.
     """
+    from assembler.recipe import load_recipe, recipe_from_mapping
+    from assembler.recipe.find import find_recipe
+    from assembler.recipe.load import override
+    from assembler.sources.open import source_table
+
     given: dict[str, Any] = {}
     if source is not None:
         given["source"] = source_table(source)

@@ -13,7 +13,6 @@ from msgspec import Struct, convert
 from assembler.base.errors import RecipeError, UsageError
 from assembler.oci.reference import parse
 from assembler.oci.types import ImageConfig
-from assembler.recipe import SourceSpec
 from assembler.sources.directory import DirectoryOptions, read_directory
 from assembler.sources.packages import read_packages
 from assembler.tree import Tree
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from assembler.base.progress import Progress
+    from assembler.recipe import SourceSpec
 
 
 class Source(Struct, frozen=True):
@@ -90,6 +90,8 @@ def open_root(text: str, *, lazy: bool, progress: Progress) -> Source:
         unreadable: list[str] = []
         options = DirectoryOptions(notes.append, unreadable.append, lazy=lazy, everything=lazy)
         return Source(read_directory(text, options, progress), notes, unreadable, folder=text)
+    from assembler.recipe import SourceSpec  # not for folders, which most roots are
+
     return open_source(convert(source_table(text), SourceSpec), os.getcwd(), lazy=lazy, progress=progress)
 
 
