@@ -54,6 +54,7 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/.made
 
 $(VENV)/.tested: pyproject.toml | $(VENV)/.made
 	$(PIP) install --editable '.[test]'
+	@$(PIP) install --only-binary atheris --editable '.[fuzz]' 2>/dev/null || echo 'no wheel of atheris for this machine'
 	@touch $(VENV)/.installed $@
 
 # The first Python that is new enough and can make a virtual environment; `make PYTHON=…` names one.

@@ -83,7 +83,7 @@ class FactCache:
         self._new_files: dict[Stat, bytes] = {}
         self._new_facts: list[tuple[Stat | None, str, bytes, bytes | Future[bytes]]] = []
         self._pool = ThreadPoolExecutor(2)
-        self._hashed: dict[Stat, bytes] = {}
+        self._hashing: dict[Stat, Future[bytes]] = {}
 
     def expect(self, contents: Iterable[Content]) -> None:
         """Get ready for many questions."""
@@ -120,9 +120,7 @@ class FactCache:
         stat = Stat.of(content)
         digest = None if stat is None else self._digest(stat)
         if digest is None and worth_hashing:
-            digest = _hash(content)
-            if stat is not None:
-                self._hashed[stat] = digest
+            digest = self._hash_once(content, stat).result()
         if not digest:
             return None
         found = self._ask("SELECT value FROM facts WHERE digest = ? AND kind = ?", (digest, kind))
@@ -131,8 +129,8 @@ class FactCache:
     def keep(self, content: Content, kind: str, value: bytes) -> None:
         """Keep a value for a file's bytes, whose digest is made meanwhile."""
         stat = Stat.of(content)
-        known = None if stat is None else self._hashed.get(stat) or self._digest(stat)
-        self._new_facts.append((stat, kind, value, known or self._pool.submit(_hash, content)))
+        known = None if stat is None else self._digest(stat)
+        self._new_facts.append((stat, kind, value, known or self._hash_once(content, stat)))
 
     def close(self) -> None:
         """Write what is new, in one go; if another process writes longer than we wait, let it be."""
@@ -161,6 +159,14 @@ class FactCache:
             if stat is not None:
                 self._new_files[stat] = made
         return rows
+
+    def _hash_once(self, content: Content, stat: Stat | None) -> Future[bytes]:
+        """Start to make a file's digest, if that is not under way."""
+        if stat is None:
+            return self._pool.submit(_hash, content)
+        if stat not in self._hashing:
+            self._hashing[stat] = self._pool.submit(_hash, content)
+        return self._hashing[stat]
 
     def _write(self, connection: sqlite3.Connection, rows: list[tuple[bytes, str, bytes]]) -> None:
         lately = time.time_ns() - _FRESH

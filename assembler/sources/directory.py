@@ -114,6 +114,8 @@ class _Reader:
         try:
             status = os.lstat(raw)
         except OSError as error:
+            if self._options.everything and isinstance(error, FileNotFoundError):
+                return None  # a neighbour in /tmp comes and goes
             raise SourceError(
                 f"{show(from_bytes(raw))}: went away while the tree was read: {error.strerror}"
             ) from error

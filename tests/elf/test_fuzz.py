@@ -34,7 +34,7 @@ atheris.Fuzz()
 
 def test_only_our_error_comes_out(tmp_path: Path) -> None:
     if importlib.util.find_spec("atheris") is None:
-        lack("atheris is not installed: pip install 'brasm[test]' on Linux with Python 3.11 to 3.13")
+        lack("atheris is not installed: pip install 'brasm[fuzz]', on x86-64 with glibc")
     corpus = tmp_path / "corpus"
     corpus.mkdir()
     (corpus / "dynamic").write_bytes(elf(interp="/lib/ld.so", needed=("libc.so.6",), runpath="/x", soname="s"))

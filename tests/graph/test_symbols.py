@@ -88,12 +88,12 @@ def test_what_is_missing_is_what_ldd_misses(case: Case, tmp_path: Path) -> None:
     assert done.returncode == (4 if symbols or versions else 0)
 
 
-def build(folder: Path, library: Library, flags: tuple[str, ...]) -> None:
+def build(folder: Path, library: Library, flags: tuple[str, ...], compiler: str = "gcc") -> None:
     flags = tuple(flag for flag in flags if "pie" not in flag)
     if library.versions is not None:
         (folder / "map").write_text(library.versions)
         flags += ("-Wl,--version-script=map",)
-    command = ["gcc", "-shared", "-fPIC", "-x", "c", "-", "-Wl,-soname=liba.so", "-o", "liba.so", *flags]
+    command = [compiler, "-shared", "-fPIC", "-x", "c", "-", "-Wl,-soname=liba.so", "-o", "liba.so", *flags]
     subprocess.run(command, input=library.code.encode(), check=True, cwd=folder)
 
 
@@ -106,6 +106,32 @@ def missing(wanted: Wanted, defined: tuple[Defined, ...], rules: SymbolRules, *,
     known: Any = facts.elf("/a")
     load = Load((Object("/a", "/a", known), Object("/b", "/b", known)), ())
     return bool(Binder(facts).missing_symbols(load, rules))
+
+
+# musl-gcc's own start files are for position-independent programs, which copy no data.
+OF_MUSL = [case for case in CASES if "-no-pie" not in case.flags]
+
+
+@pytest.mark.parametrize("case", OF_MUSL, ids=lambda case: case.title)
+def test_musl_misses_what_its_loader_misses(case: Case, tmp_path: Path) -> None:
+    """The same cases, in musl's rules: names only, and of versions the default ones."""
+    need("musl-gcc")
+    build(tmp_path, case.then, case.flags, compiler="musl-gcc")
+    link = ["-L.", "-l:liba.so", "-Wl,-rpath=/nowhere", *case.flags]
+    command = ["musl-gcc", "-x", "c", "-", "-o", "program", *link]
+    subprocess.run(command, input=case.program.encode(), check=True, cwd=tmp_path)
+    build(tmp_path, case.now, case.flags, compiler="musl-gcc")
+    env = {"LD_LIBRARY_PATH": str(tmp_path)}
+    loader = "/lib/ld-musl-x86_64.so.1"
+    text = subprocess.run(
+        [loader, "--list", "program"], capture_output=True, text=True, check=False, cwd=tmp_path, env=env
+    )
+    assert "liba.so =>" in text.stdout, text
+    symbols = set(re.findall(r"Error relocating \S+: (\w+): symbol not found", text.stderr))
+    given = ("--env", f"LD_LIBRARY_PATH={tmp_path}")
+    (found,) = json.loads(attempt(*BRASM, "deps", "--symbols", "--json", *given, "program", cwd=tmp_path).stdout)
+    assert found["missing_versions"] == []
+    assert {one["name"] for one in found["missing_symbols"]} == symbols, text
 
 
 def test_loaders_differ_in_versions() -> None:
