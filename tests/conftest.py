@@ -74,6 +74,17 @@ def big_debian() -> Path:
 
 
 @pytest.fixture(scope="session")
+def noted_debian() -> Path:
+    """Debian's libsystemd, of a suite in which it has a dlopen note, with the libraries that it names."""
+    need("mmdebstrap", "tar")
+    need_root()
+    with once("noted-debian") as (path, fresh):
+        if fresh:
+            roots.noted_debian(path)
+    return Path(path)
+
+
+@pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A registry on a loopback port: `127.0.0.1:PORT`."""
     need("docker-registry")

@@ -20,6 +20,10 @@ MANY_PACKAGES: Final = (
 )
 """What makes for over a thousand ELF files, and opens libraries in every way that there is a rule for."""
 
+NOTED_SUITE: Final = "trixie"
+NOTED_PACKAGES: Final = ("libc6", "libgcrypt20", "liblz4-1", "liblzma5", "libsystemd0", "libzstd1")
+"""The first suite whose libsystemd says in a note what it opens; and what that is."""
+
 ODDITIES: Final = r"""
 /capable       file 0755 0:0 not a program
 /directory     dir 0700 4000000:4000000
@@ -53,6 +57,11 @@ def big_debian(folder: str) -> None:
     _unpack(_tarball("many", MANY_PACKAGES), folder, lambda _: None)
 
 
+def noted_debian(folder: str) -> None:
+    """Extract libsystemd and what it may open into a new folder."""
+    _unpack(_tarball("noted", NOTED_PACKAGES, NOTED_SUITE, "extract"), folder, lambda _: None)
+
+
 def _unpack(tarball: str, folder: str, change: Callable[[str], None]) -> None:
     with tempfile.TemporaryDirectory(dir=os.path.dirname(folder)) as scratch:
         run(
@@ -82,15 +91,23 @@ def _add_oddities(root: str) -> None:
     os.utime(f"{root}/srv/odd/old", (-3600, -3600))
 
 
-def _tarball(label: str, packages: Sequence[str]) -> str:
-    suite = _suite()
+def _tarball(label: str, packages: Sequence[str], suite: str | None = None, variant: str = "minbase") -> str:
+    own = _suite()
+    suite = suite or own
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     path = os.path.join(cache, "brasm-tests", f"{suite}-{label}.tar")
     if not os.path.exists(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         fresh = f"{path}.{os.getpid()}.tar"
         run(
-            *("mmdebstrap", "--variant=minbase", f"--include={','.join(packages)}", suite, fresh, *_mirrors(suite)),
+            *(
+                "mmdebstrap",
+                f"--variant={variant}",
+                f"--include={','.join(packages)}",
+                suite,
+                fresh,
+                *_mirrors(own, suite),
+            ),
             timeout=600,
         )
         os.rename(fresh, path)
@@ -102,8 +119,11 @@ def _suite() -> str:
     return release.get("VERSION_CODENAME", "stable") if release["ID"] == "debian" else "stable"
 
 
-def _mirrors(suite: str) -> list[str]:
-    """Return the machine's own lines for that suite; none means mmdebstrap's default."""
+def _mirrors(own: str, suite: str) -> list[str]:
+    """Return the machine's own lines for a suite, or of its own suite made for another; none means the default."""
     wanted = "deb $(REPO_URI) $(RELEASE) $(COMPONENT)"
     lines = attempt("apt-get", "indextargets", "--format", wanted, "Created-By: Packages", "Origin: Debian").stdout
-    return sorted({line for line in lines.splitlines() if line.split()[2].startswith(suite)})
+    found = sorted({line for line in lines.splitlines() if line.split()[2].startswith(own)})
+    if suite == own:
+        return found
+    return [line.replace(f" {own} ", f" {suite} ") for line in found if line.split()[2] == own]

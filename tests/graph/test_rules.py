@@ -303,6 +303,30 @@ def test_a_program_built_with_the_note(tmp_path: Path) -> None:
     )
 
 
+LIBSYSTEMD = f"/{LIBRARIES}/libsystemd.so.0"
+
+
+def test_a_note_of_debian_s(noted_debian: Path) -> None:
+    """readelf knows the note's owner and type; what is in it is for us to read."""
+    need("readelf")
+    (found,) = json.loads(run(*BRASM, "deps", "--json", "--root", noted_debian, LIBSYSTEMD))
+    text = attempt("readelf", "-n", f"{noted_debian}{LIBSYSTEMD}").stdout  # exit 1: a type that it does not know
+    assert len(found["dlopens"]) == text.count("(0x407c0c0a)") > 2
+    assert {"zstd", "lz4", "lzma"} <= {one["feature"] for one in found["dlopens"]}
+    assert {one["priority"] for one in found["dlopens"]} == {"recommended", "suggested"}
+
+
+@pytest.mark.parametrize(("policy", "compressors"), [("required", 0), ("recommended", 1), ("suggested", 3)])
+def test_the_policy_decides_about_debian_s_note(
+    noted_debian: Path, policy: str, compressors: int, tmp_path: Path
+) -> None:
+    settings = (f"select.keep=['{LIBSYSTEMD}']", f"select.dlopen={policy}")
+    options = [part for one in settings for part in ("--set", one)]
+    pack("-s", noted_debian, *options, "-o", f"dir:{tmp_path}/root")
+    names = {path.name.partition(".so")[0] for path in (tmp_path / "root" / LIBRARIES).iterdir()}
+    assert len(names & {"libzstd", "liblz4", "liblzma"}) == compressors
+
+
 def test_strings_are_offered_and_kept_only_by_policy() -> None:
     program = (
         elf(interp=LD, needed=("libc.so.6",), calls=("dlopen",)) + b"\0libplug.so.1\0/opt/data\0/opt/%s.so\0libno.so\0"
