@@ -7,16 +7,20 @@ Header"; Linux `fs/binfmt_elf.c`. Why pyelftools does not do this: `decisions/00
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from struct import Struct
+from struct import error as StructError  # noqa: N812  (it is an exception, whatever the module calls it)
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from assembler.base.errors import ElfError
+from assembler.base.paths import show
 from assembler.elf.identify import HEAD, identify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
+    from assembler.base.content import Content
     from assembler.elf.machine import Machine
 
 PT_LOAD: Final = 1
@@ -35,6 +39,23 @@ MAX_PART: Final = 1 << 27
 _FIRST: Final = 4096
 """Bytes that are read at once: the headers, the loader's name and most notes are among them."""
 _TYPES: Final = {0: "ET_NONE", 1: "ET_REL", 2: "ET_EXEC", 3: "ET_DYN", 4: "ET_CORE"}
+
+
+@contextmanager
+def opened(content: Content, path: str) -> Iterator[Headers]:
+    """Open an ELF file; `path` is what an error calls it, whatever goes wrong while it is read.
+
+    Raises:
+        ElfError: it is no ELF file, damaged or truncated.
+        SourceError: it cannot be read.
+    """
+    with content.open() as stream:
+        try:
+            yield Headers(stream, content.size)
+        except ElfError as error:
+            raise ElfError(f"{show(path)}: {error.message}") from error
+        except (StructError, ValueError, OverflowError) as error:
+            raise ElfError(f"{show(path)}: damaged ELF file: {error}") from error
 
 
 class Segment(NamedTuple):
@@ -80,7 +101,7 @@ class Headers:
         Raises:
             ElfError: it is no ELF file, or its headers are damaged.
         """
-        self._stream = stream
+        self.stream = stream
         self._size = size
         self._first = stream.read(_FIRST)
         machine = identify(self._first[:HEAD])
@@ -131,8 +152,8 @@ class Headers:
             raise ElfError(f"truncated: {what} ends beyond the end of the file")
         if end <= len(self._first):
             return self._first[offset:end]
-        self._stream.seek(offset)
-        data = self._stream.read(size)
+        self.stream.seek(offset)
+        data = self.stream.read(size)
         if len(data) < size:
             raise ElfError(f"truncated: {what} ends beyond the end of the file")
         return data

@@ -6,11 +6,10 @@ without section headers are read as well. Whatever a damaged file holds, the one
 
 from __future__ import annotations
 
-from struct import error as StructError  # noqa: N812  (it is an exception, whatever the module calls it)
 from typing import TYPE_CHECKING, Final
 
 from assembler.base.errors import ElfError
-from assembler.base.paths import from_bytes, show
+from assembler.base.paths import from_bytes
 from assembler.elf import dynamic as dt
 from assembler.elf.dynamic import CALLS, Dynamic
 from assembler.elf.headers import (
@@ -20,6 +19,7 @@ from assembler.elf.headers import (
     PT_GNU_STACK,
     PT_INTERP,
     Headers,
+    opened,
 )
 from assembler.elf.notes import Notes, read_notes
 from assembler.elf.types import DF_1_NODEFLIB, DF_1_NOW, DF_1_PIE, ElfFile, Relro
@@ -42,18 +42,13 @@ def read_elf(content: Content, path: str) -> ElfFile:
         ElfError: it is damaged or truncated.
         SourceError: it cannot be read.
     """
-    with content.open() as stream:
-        try:
-            return _read(Headers(stream, content.size), stream)
-        except ElfError as error:
-            raise ElfError(f"{show(path)}: {error.message}") from error
-        except (StructError, ValueError, OverflowError) as error:
-            raise ElfError(f"{show(path)}: damaged ELF file: {error}") from error
+    with opened(content, path) as headers:
+        return _read(headers)
 
 
-def _read(headers: Headers, stream: BinaryIO) -> ElfFile:
+def _read(headers: Headers) -> ElfFile:
     interp = _interp(headers)
-    machine = _with_arm_attributes(stream, headers.machine)
+    machine = _with_arm_attributes(headers.stream, headers.machine)
     notes = read_notes(headers)
     if headers.type == "ET_REL" or next(headers.of_type(PT_DYNAMIC), None) is None:
         return ElfFile(

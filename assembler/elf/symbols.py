@@ -7,16 +7,14 @@ In: a content. Out: `SymbolTable`. Sources: System V ABI, "Symbol Table", "Reloc
 from __future__ import annotations
 
 from struct import Struct as Layout
-from struct import error as StructError  # noqa: N812
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from assembler.base.errors import ElfError
-from assembler.base.paths import show
 from assembler.elf import dynamic as dt
 from assembler.elf.dynamic import Dynamic
-from assembler.elf.headers import PT_DYNAMIC, Headers
+from assembler.elf.headers import PT_DYNAMIC, Headers, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -98,16 +96,10 @@ def read_symbols(content: Content, path: str) -> SymbolTable:
         ElfError: it is damaged or truncated.
         SourceError: it cannot be read.
     """
-    with content.open() as stream:
-        try:
-            headers = Headers(stream, content.size)
-            if next(headers.of_type(PT_DYNAMIC), None) is None:
-                return SymbolTable()
-            return _Reader(headers, Dynamic(headers)).read()
-        except ElfError as error:
-            raise ElfError(f"{show(path)}: {error.message}") from error
-        except (StructError, ValueError, OverflowError) as error:
-            raise ElfError(f"{show(path)}: damaged symbol table: {error}") from error
+    with opened(content, path) as headers:
+        if next(headers.of_type(PT_DYNAMIC), None) is None:
+            return SymbolTable()
+        return _Reader(headers, Dynamic(headers)).read()
 
 
 class _Reader:

@@ -18,7 +18,7 @@ from assembler.elf.types import ElfFile
 from assembler.graph.dlopens import Offer, guessed, noted
 from assembler.graph.facts import Broken, Facts
 from assembler.graph.hazards import file_hazards
-from assembler.graph.loaders import loader_for
+from assembler.graph.loaders import Loaders
 from assembler.graph.loaders.base import compatible
 from assembler.graph.rules import RULES, Scene
 from assembler.graph.scripts import parse_shebang
@@ -60,7 +60,7 @@ class _Builder:
         self._followed: set[str] = set()
         self._mapped: set[str] = set()
         self._machine: tuple[Machine, str] | None = None
-        self._loaders: dict[tuple[str, str | None], Loader | None] = {}
+        self._loaders = Loaders(tree, facts)
 
     def build(self) -> Graph:
         """See `build_graph`."""
@@ -211,7 +211,7 @@ class _Builder:
         self._map(path, elf)
         if not elf.dynamic or (elf.interp is None and elf.is_program):
             return
-        loader = self._loader(elf)
+        loader = self._loaders.of(elf)
         if loader is None:
             if elf.interp is not None:
                 self._unresolved[Unresolved(path, "interp", elf.interp, (elf.interp,))] = None
@@ -263,12 +263,6 @@ class _Builder:
     def _is_edge(self, edge: Edge) -> bool:
         """Say whether the same is needed anyway."""
         return any(target == edge.target for target, _, _ in self._edges.get(edge.source, ()))
-
-    def _loader(self, elf: ElfFile) -> Loader | None:
-        key = (str(elf.machine), elf.interp)
-        if key not in self._loaders:
-            self._loaders[key] = loader_for(self._tree, self._facts, elf.machine, elf.interp)
-        return self._loaders[key]
 
     def _agrees(self, path: str, elf: ElfFile, key: str | None) -> bool:
         """Check that a file is for the machine of all others; what is only kept may be data for another."""

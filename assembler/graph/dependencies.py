@@ -14,7 +14,7 @@ from assembler.base.paths import show
 from assembler.elf.types import DlopenNote, ElfFile
 from assembler.graph.facts import Broken, Facts
 from assembler.graph.hazards import Limits, file_hazards
-from assembler.graph.loaders import Loader, loader_for
+from assembler.graph.loaders import Loaders
 from assembler.graph.scripts import parse_shebang
 from assembler.graph.symbols import Binder, MissingSymbol, MissingVersion, missing_versions
 from assembler.graph.types import Edge, Unresolved
@@ -80,7 +80,7 @@ class Resolver:
         self._facts = facts
         self._env = env
         self._workdir = workdir
-        self._loaders: dict[tuple[str, int, str | None], Loader | None] = {}
+        self._loaders = Loaders(tree, facts)
         self._binder = Binder(facts)
         self._own: dict[str, tuple[tuple[str, str], ...]] = {}
 
@@ -98,7 +98,7 @@ class Resolver:
             raise RootError(elf.message)
         if elf is None:
             raise self._not_elf(at.path)
-        loader = self._loader(elf)
+        loader = self._loaders.of(elf)
         if not elf.dynamic or (elf.interp is None and elf.is_program) or loader is None:
             return self._without_loader(at.path, elf)
         load = loader.load(at.path, elf, self._env, self._workdir)
@@ -116,7 +116,7 @@ class Resolver:
 
     def can_load(self, elf: ElfFile) -> bool:
         """Say whether the root has a loader for a file."""
-        return self._loader(elf) is not None
+        return self._loaders.of(elf) is not None
 
     def _without_loader(self, path: str, elf: ElfFile) -> Dependencies:
         """Return what is known of a static file, or of one whose loader the root does not have."""
@@ -135,12 +135,6 @@ class Resolver:
         shebang = parse_shebang(self._facts.head(path))
         hint = f"it is a script: brasm deps {shebang.by_env or shebang.interpreter}" if shebang else None
         return RootError(f"{show(path)}: not an ELF file", hint=hint)
-
-    def _loader(self, elf: ElfFile) -> Loader | None:
-        key = (str(elf.machine), elf.machine.abi, elf.interp)
-        if key not in self._loaders:
-            self._loaders[key] = loader_for(self._tree, self._facts, elf.machine, elf.interp)
-        return self._loaders[key]
 
     def _hazards(self, path: str, elf: ElfFile) -> tuple[tuple[str, str], ...]:
         if path not in self._own:

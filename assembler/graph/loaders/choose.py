@@ -13,11 +13,29 @@ from assembler.tree import Found
 
 if TYPE_CHECKING:
     from assembler.elf.machine import Machine
+    from assembler.elf.types import ElfFile
     from assembler.graph.facts import Facts
     from assembler.graph.loaders.base import Loader
     from assembler.tree import Tree
 
 _DIRECTORIES: Final = ("/lib64", "/lib", "/lib32", "/libx32", "/usr/lib64", "/usr/lib")
+
+
+class Loaders:
+    """The loaders of a root: each is made when the first file asks for it."""
+
+    def __init__(self, tree: Tree, facts: Facts) -> None:
+        """Take the root."""
+        self._tree = tree
+        self._facts = facts
+        self._known: dict[tuple[str, int, str | None], Loader | None] = {}
+
+    def of(self, elf: ElfFile) -> Loader | None:
+        """Return the loader of a file; None where the root has none."""
+        key = (str(elf.machine), elf.machine.abi, elf.interp)
+        if key not in self._known:
+            self._known[key] = loader_for(self._tree, self._facts, elf.machine, elf.interp)
+        return self._known[key]
 
 
 def loader_for(tree: Tree, facts: Facts, machine: Machine, interp: str | None) -> Loader | None:

@@ -8,15 +8,15 @@ opens is taken, and one that cannot be mapped is an error.
 from __future__ import annotations
 
 import re
-from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from assembler.base.paths import from_bytes, name, parent
 from assembler.graph.loaders.base import ABSENT, Hit, Load, Object, Search, SymbolRules, tried
+from assembler.graph.loaders.plain import PlainRun
 from assembler.tree import Found
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from assembler.elf.machine import Machine
     from assembler.elf.types import ElfFile
@@ -67,134 +67,79 @@ class Musl:
         return tuple(filter(None, re.split("[:\n]", from_bytes(self._facts.whole(at.path)))))
 
 
-class _Run:
+class _Run(PlainRun):
     """One program being loaded."""
 
-    def __init__(
-        self,
-        search: Search,
-        program: Object,
-        interp: str,
-        directories: tuple[str, ...],
-        env: Mapping[str, str],
-        workdir: str,
-    ) -> None:
-        self._search = search
-        self._program = program
-        self._interp = program.elf.interp or interp
-        self._directories = directories
-        self._workdir = workdir.rstrip("/")
-        self._library_path = tuple(filter(None, re.split("[:\n]", env.get("LD_LIBRARY_PATH", ""))))
-        self._preloads = tuple(filter(None, re.split(r"[\s:]", env.get("LD_PRELOAD", ""))))
-        self._objects = [program]
-        self._queue = deque(self._objects)
+    def __init__(self, *given: Any) -> None:
+        """Take what `PlainRun` takes."""
+        super().__init__(*given)
+        self._library_path = tuple(filter(None, re.split("[:\n]", self.env.get("LD_LIBRARY_PATH", ""))))
         self._by_search: dict[str, Object] = {}
-        self._by_identity: dict[str | int, Object] = {}
-        self._libc: Object | str = "no such file or directory"
 
-    def run(self) -> Load:
-        """Follow all needs breadth first."""
-        entry = self._search.tree[self._program.path]
-        self._by_identity[entry.inode or self._program.path] = self._program
-        self._map_loader()
-        for preload in self._preloads:
-            self._map(self._program, preload, "preload")
-        while self._queue:
-            needer = self._queue.popleft()
-            for needed in needer.elf.needed:
-                self._map(needer, needed, "needed")
-        return self._search.result(self._objects)
+    def preloads(self) -> Iterable[str]:
+        """Return LD_PRELOAD's names."""
+        return filter(None, re.split(r"[\s:]", self.env.get("LD_PRELOAD", "")))
 
-    def find(self, by: Object, needed: str) -> tuple[Hit, str] | None:
-        """Return what a name leads to, whoever has loaded what."""
-        for path, found in self._candidates(by, needed):
-            opened = self._search.open(path)
-            if isinstance(opened, Hit):
-                return opened, found
-        return None
+    def ends_search(self, reason: str) -> bool:
+        """What opens and cannot be mapped is an error."""
+        return reason not in ABSENT
 
-    def _map_loader(self) -> None:
-        """Count the loader, which is libc, as mapped."""
-        hit = self._search.open(self._interp)
-        if isinstance(hit, Hit):
-            libc = Object(hit.path, hit.name, hit.elf, self._program)
-            self._libc = self._by_identity[hit.identity] = libc
-            if self._program.elf.interp is not None:
-                self._search.needed(self._program, hit, "interp", self._interp, "absolute name")
-        else:
-            self._libc = hit
-            if self._program.elf.interp is not None:
-                self._search.missing(self._program, "interp", self._interp, [tried(self._interp, hit)])
-
-    def _map(self, needer: Object, needed: str, kind: EdgeKind) -> None:
-        if _OWN.fullmatch(needed) or needed == name(self._interp):
+    def map(self, needer: Object, needed: str, kind: EdgeKind) -> None:
+        """Find what an object needs: libc is the loader; what was searched for before is known by that name."""
+        if _OWN.fullmatch(needed) or needed == name(self.interp):
             self._need_libc(needer, needed, kind)
             return
         known = self._by_search.get(needed)
         if known is not None:
-            self._search.again(needer, known, kind, needed)
-            return
-        places: list[str] = []
-        for path, why in self._candidates(needer, needed):
-            opened = self._search.open(path)
-            if isinstance(opened, Hit):
-                self._take(needer, opened, needed, kind, why)
-                return
-            places.append(f"{why}: {tried(path, opened)}")
-            if opened not in ABSENT:
-                break  # what opens and cannot be mapped ends the search
-        if kind == "preload":
-            self._search.hazard(needer.path, f"{needed} is to be preloaded and is not found: musl goes on without")
+            self.search.again(needer, known, kind, needed)
         else:
-            self._search.missing(needer, kind, needed, places)
+            super().map(needer, needed, kind)
 
-    def _need_libc(self, needer: Object, needed: str, kind: EdgeKind) -> None:
-        libc = self._libc
-        if not isinstance(libc, Object):
-            self._search.missing(needer, kind, needed, [tried(self._interp, libc)])
-            return
-        via = self._search.tree.walk(libc.name).via
-        hit = Hit(libc.path, libc.name, libc.elf, via)
-        self._search.needed(needer, hit, kind, needed, "musl's loader is its libc")
-        if libc not in self._objects:
-            self._objects.append(libc)
-
-    def _take(self, needer: Object, hit: Hit, needed: str, kind: EdgeKind, why: str) -> None:
-        self._search.needed(needer, hit, kind, needed, why)
-        known = self._by_identity.get(hit.identity)
-        if known is None:
-            known = Object(hit.path, hit.name, hit.elf, needer)
-            self._by_identity[hit.identity] = known
-            self._objects.append(known)
-            self._queue.append(known)
+    def take(self, needer: Object, hit: Hit, needed: str, kind: EdgeKind, why: str) -> Object:
+        """Map what was found, and remember the name that was searched."""
+        known = super().take(needer, hit, needed, kind, why)
         if "/" not in needed:
             self._by_search.setdefault(needed, known)
+        return known
 
-    def _candidates(self, needer: Object, needed: str) -> Iterator[tuple[str, str]]:
+    def fail(self, needer: Object, needed: str, kind: EdgeKind, places: list[str]) -> None:
+        """Note what is not found; what was to be preloaded is done without."""
+        if kind == "preload":
+            self.search.hazard(needer.path, f"{needed} is to be preloaded and is not found: musl goes on without")
+        else:
+            super().fail(needer, needed, kind, places)
+
+    def _need_libc(self, needer: Object, needed: str, kind: EdgeKind) -> None:
+        hit = self.search.open(self.interp)
+        if isinstance(hit, Hit):
+            libc = Object(hit.path, hit.name, hit.elf, self.program)
+            self.search.needed(needer, hit, kind, needed, "musl's loader is its libc")
+            self.append(libc)
+        else:
+            self.search.missing(needer, kind, needed, [tried(self.interp, hit)])
+
+    def candidates(self, needer: Object, needed: str) -> Iterator[tuple[str, str]]:
         if "/" in needed:
-            yield self._absolute(needed), "absolute name"
+            yield self.absolute(needed), "absolute name"
             return
         for directory in self._library_path:
-            yield f"{self._absolute(directory)}/{needed}", "LD_LIBRARY_PATH"
+            yield f"{self.absolute(directory)}/{needed}", "LD_LIBRARY_PATH"
         for above in needer.chain():
             kind = "rpath" if above.elf.runpath is None else "runpath"
             for directory in self._rpath(above):
                 yield f"{directory}/{needed}", f"{kind} of {above.path}"
-        for directory in self._directories:
-            yield f"{self._absolute(directory)}/{needed}", f"musl path {directory}"
-
-    def _absolute(self, path: str) -> str:
-        return path if path.startswith("/") else f"{self._workdir}/{path}"
+        for directory in self.directories:
+            yield f"{self.absolute(directory)}/{needed}", f"musl path {directory}"
 
     def _rpath(self, of: Object) -> Iterator[str]:
         """Yield a run path, RUNPATH before RPATH; any `$` but `$ORIGIN` voids the whole of it (`fixup_rpath`)."""
         text = of.elf.rpath if of.elf.runpath is None else of.elf.runpath
         if text is None or "$" in _ORIGIN.sub("", text):
             return
-        origin = parent(of.path if of is self._program else of.name)
+        origin = parent(of.path if of is self.program else of.name)
         for element in re.split("[:\n]", _ORIGIN.sub(lambda _: origin, text)):
             if not element:
                 continue  # `path_open` passes over empty elements
             if not element.startswith("/"):
-                self._search.hazard(of.path, f"run path has {element!r}: the current directory decides")
-            yield self._absolute(element)
+                self.search.hazard(of.path, f"run path has {element!r}: the current directory decides")
+            yield self.absolute(element)
