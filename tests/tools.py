@@ -28,6 +28,7 @@ PACKAGES: Final[Mapping[str, str]] = {
     "gcc": "gcc libc6-dev",
     "getfattr": "attr",
     "i686-linux-gnu-gcc": "gcc-i686-linux-gnu libc6-dev-i386-cross",
+    "ldconfig": "libc-bin",
     "ldd": "libc-bin",
     "localedef": "locales",
     "mmdebstrap": "mmdebstrap",

@@ -52,7 +52,19 @@ def with_additions(tree: Tree, loaded: LoadedRecipe) -> Additions:
             raise RecipeError(f"{key}: {show(placed.path)} is added by {keys[placed.path]} already", key=key)
         entries[placed.path] = placed
         keys[placed.path] = key
-    return Additions(tree.with_entries(entries.values()) if entries else tree, keys)
+    added = tree.with_entries(entries.values()) if entries else tree
+    return _with_cache(Additions(added, keys)) if loaded.recipe.ldconfig else Additions(added, keys)
+
+
+def _with_cache(additions: Additions) -> Additions:
+    """Add the cache of the dynamic loader: for now of all libraries, so that what it finds is found."""
+    from assembler.plan.ldconfig import cache_entry
+
+    entry = cache_entry(additions.tree, lambda _: True)
+    if entry.path in additions.keys:
+        key = additions.keys[entry.path]
+        raise RecipeError(f"ldconfig: {entry.path} is added by {key} already", key="ldconfig", hint="drop one of them")
+    return Additions(additions.tree.with_entries([entry]), {**additions.keys, entry.path: "ldconfig"})
 
 
 def _placed(tree: Tree, entry: Entry, key: str) -> Entry:

@@ -54,6 +54,10 @@ def make_plan(additions: Additions, graph: Graph, loaded: LoadedRecipe, packages
         decisions = _without_chance(decisions)
     warnings = [*judge.warnings(), *_warn_of_roots(graph), *_warn_of_owners(decisions.values())]
     _check_names(decisions)
+    if recipe.ldconfig:
+        from assembler.plan.ldconfig import with_final_cache
+
+        decisions = with_final_cache(tree, decisions)
     if recipe.strip_mode != "none" and graph.machine is not None:
         from assembler.plan.strip import strip_entries
 

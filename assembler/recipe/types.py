@@ -179,6 +179,9 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
     overlay: Annotated[
         str | None, Meta(description="A folder beside the recipe, laid over the root; all in it is kept.")
     ] = None
+    ldconfig: Annotated[
+        bool, Meta(description="Write /etc/ld.so.cache for the libraries that the image has, as ldconfig -r does.")
+    ] = False
     image: ImageSpec = ImageSpec()
     layers: LayersSpec = LayersSpec()
     test: tuple[TestSpec, ...] = ()

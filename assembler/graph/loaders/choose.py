@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from assembler.graph.loaders.base import Loader
     from assembler.tree import Tree
 
-_DIRECTORIES: Final = ("/lib64", "/lib", "/lib32", "/libx32", "/usr/lib64", "/usr/lib")
+DIRECTORIES: Final = ("/lib64", "/lib", "/lib32", "/libx32", "/usr/lib64", "/usr/lib")
+"""Where ABIs put their loaders."""
 
 
 class Loaders:
@@ -42,7 +43,7 @@ def loader_for(tree: Tree, facts: Facts, machine: Machine, interp: str | None) -
     """Return the loader that PT_INTERP names; without one, the root's own for that machine; None where it has none.
 
     musl and uClibc-ng are known by the names of their loaders (`ld-musl-$ARCH.so.1`, `ld-uClibc.so.0`, with `ld64-` on
-    64-bit machines), or by what the file says.
+    64-bit machines), musl also by what the file says.
     """
     path = interp or default_interp(tree, facts, machine)
     if path is None:
@@ -51,14 +52,14 @@ def loader_for(tree: Tree, facts: Facts, machine: Machine, interp: str | None) -
     data = facts.whole(at.path) if isinstance(at, Found) else b""
     if name(path).startswith("ld-musl-") or b"musl libc (" in data:
         return Musl(tree, facts, machine, path)
-    if "-uClibc" in name(path) or b"ldso/ldso/dl-elf.c" in data or b"LD_BIND_NOT_UCLIBC" in data:
+    if "-uClibc" in name(path) or "-uClibc" in name(at.path):
         return Uclibc(tree, facts, machine, path)
     return Glibc(tree, facts, machine, at.path)
 
 
 def default_interp(tree: Tree, facts: Facts, machine: Machine) -> str | None:
     """Find a loader for a machine in the directories where ABIs put them."""
-    for directory in _DIRECTORIES:
+    for directory in DIRECTORIES:
         at = tree.walk(directory)
         for child in tree.children(at.path):
             if child.startswith(("ld-linux", "ld64.so", "ld.so.1", "ld-musl-", "ld-uClibc", "ld64-uClibc")):

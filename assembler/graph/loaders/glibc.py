@@ -191,7 +191,7 @@ class _Run:
             if place is not None:
                 why = f"{name} is in {place}, which ld.so.conf names and ld.so.cache does not: the image wants ldconfig"
                 self._search.hazard(needer.path, why)
-                places.append(f"ld.so.conf: {place}/{name} (not in ld.so.cache: run ldconfig -r)")
+                places.append(f"ld.so.conf: {place}/{name} (not in ld.so.cache: ldconfig = true in the recipe)")
             self._search.missing(needer, kind, name, places)
 
     def _keep_special(self, needer: Object, special: list[Candidate], name: str, kind: EdgeKind) -> None:

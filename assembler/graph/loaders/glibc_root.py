@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from assembler.graph.facts import Facts
     from assembler.tree import Tree
 
-_HWCAPS: Final = "glibc-hwcaps"
+HWCAPS: Final = "glibc-hwcaps"
 _DIRECTORIES: Final = re.compile(rb"(?:/[A-Za-z0-9_.+/-]*lib[A-Za-z0-9_.+/-]*/\0){2,}")
 _PLATFORMS: Final = {
     "EM_X86_64": "x86_64",  # or haswell, xeon_phi: glibc 2.36 and older
@@ -63,10 +63,10 @@ class GlibcRoot:
         Which those are is compiled into the loader (`_dl_hwcaps_subdirs`); most directories have none.
         """
         if directory not in self._hwcaps:
-            names = self._children(f"{directory}/{_HWCAPS}")
+            names = self.children(f"{directory}/{HWCAPS}")
             ranks = {name: self._known_hwcaps.find(name.encode("utf-8", "surrogateescape")) for name in names}
             known = sorted((name for name in names if ranks[name] >= 0), key=ranks.__getitem__)
-            found: list[tuple[str, str | None]] = [(f"{_HWCAPS}/{name}", name) for name in known]
+            found: list[tuple[str, str | None]] = [(f"{HWCAPS}/{name}", name) for name in known]
             self._hwcaps[directory] = (*found, *(self._legacy(directory) if self._has_legacy else ()))
         return self._hwcaps[directory]
 
@@ -74,15 +74,16 @@ class GlibcRoot:
         """Yield the legacy folders that are there: every choice of names, nested (`_dl_important_hwcaps`)."""
         platforms = _LEGACY.get(self.machine.name, ())
         levels = (("tls", ""), *((*names, "") for names in platforms))
-        if not {name for names in levels for name in names if name}.intersection(self._children(directory)):
+        if not {name for names in levels for name in names if name}.intersection(self.children(directory)):
             return
         for choice in itertools.product(*levels):
             names = [name for name in choice if name]
             folder = "/".join(names)
-            if names and self._children(f"{directory}/{folder}"):
+            if names and self.children(f"{directory}/{folder}"):
                 yield folder, next((name for name in names if name not in _ALWAYS), None)
 
-    def _children(self, directory: str) -> Sequence[str]:
+    def children(self, directory: str) -> Sequence[str]:
+        """Return the names in a directory, symlinks followed; none where it is none."""
         at = self.tree.walk(directory)
         return self.tree.children(at.path) if isinstance(at, Found) else ()
 
