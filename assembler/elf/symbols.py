@@ -138,12 +138,11 @@ class _Reader:
         names: dict[int, str],
     ) -> Iterator[Wanted]:
         for index in sorted(referred):
-            name, info, other, section, _ = symbols[index]
+            name, info, other, _, _ = symbols[index]
             if info >> 4 == _STB_LOCAL or other & 3 in _OWN:
                 continue
             version = names.get(versions[index] & 0x7FFF) if versions else None
-            weak = info >> 4 == _STB_WEAK and section == 0
-            yield Wanted(self._dynamic.string(name), version, weak, referred[index])
+            yield Wanted(self._dynamic.string(name), version, info >> 4 == _STB_WEAK, referred[index])
 
     def _defined(
         self, symbols: list[tuple[int, int, int, int, int]], versions: tuple[int, ...], names: dict[int, str]

@@ -20,6 +20,7 @@ from assembler.graph.dependencies import Resolver, elf_files
 from assembler.graph.facts import Facts
 from assembler.graph.request import Request
 from assembler.graph.scripts import parse_shebang
+from assembler.graph.types import closure
 from assembler.oci.violation import Violation
 from assembler.tree import Directory, Entry, Regular, Symlink
 from assembler.tree.users import unknown_names
@@ -45,10 +46,13 @@ def check_root(tree: Tree, config: ImageConfig) -> RootReport:
     with Facts(tree, remember=True) as facts:
         request, violations = _started(tree, facts, config)
         started = build_graph(tree, request, facts)
-        violations += [_missing(one) for one in started.unresolved]
+        findings: list[Violation] = []
+        required = closure(started.roots, started.hard_edges)
+        for one in started.unresolved:
+            hard = one.source in required or not one.source.startswith("/")
+            (violations if hard else findings).append(_missing(one))
         violations += _check_machine(started.machine, config)
         others = Request(kept=tuple(("image", path) for path in _runnable(tree, facts) if path not in started.reached))
-        findings: list[Violation] = []
         for one in build_graph(tree, others, facts).unresolved:
             elf = facts.elf(one.source)
             hard = isinstance(elf, ElfFile) and elf.is_program

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
@@ -109,13 +110,14 @@ class Facts:
         entry = self._tree.get(path)
         if not isinstance(entry, Regular):
             return None
-        cache = self._cache_for(entry)
+        cache = self._cache_for(entry, kind)
         if path not in self._heads and cache is not None and cache.is_plain(entry.content):
             return None
         if cache is not None:
             data = cache.fact(entry.content, kind.__name__, worth_hashing=kind is not ElfFile)
-            if data is not None:
-                return msgspec.msgpack.decode(data, type=kind)
+            with contextlib.suppress(msgspec.MsgspecError):  # of another version, by its look the same
+                if data is not None:
+                    return msgspec.msgpack.decode(data, type=kind)
         if not self.head(path).startswith(MAGIC):
             if cache is not None:
                 cache.note_plain(entry.content)
@@ -128,9 +130,15 @@ class Facts:
             cache.keep(entry.content, kind.__name__, msgspec.msgpack.encode(fact))
         return fact
 
-    def _cache_for(self, entry: Regular) -> FactCache | None:
-        """Return the cache, where it pays: not for the first few files, which are read sooner than it is opened."""
-        if self._cache is None and self._left > 0 and isinstance(entry.content, FileContent):
+    def _cache_for(self, entry: Regular, kind: type[Struct]) -> FactCache | None:
+        """Return the cache, where it pays.
+
+        Not for the first few files, which are read sooner than it is opened; nor for what of a tarball or image is
+        read sooner than a digest is made of it.
+        """
+        if kind is ElfFile and not isinstance(entry.content, FileContent):
+            return None
+        if self._cache is None and self._left > 0:
             self._left -= 1
             if self._left == 0:
                 return self._open_cache()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -27,6 +27,9 @@ EdgeKind = Literal[
     "shebang",
     "symlink",
 ]
+
+
+_SOFT: Final = frozenset({"dlopen-rule", "dlopen-string", "dlopen-note"})
 
 
 class Edge(Struct, frozen=True, gc=False):
@@ -108,6 +111,11 @@ class Graph(Struct, frozen=True):
     machine: Machine | None
     hazards: tuple[tuple[str, str], ...] = ()
     offers: tuple[Edge, ...] = ()
+
+    @property
+    def hard_edges(self) -> dict[str, tuple[Edge, ...]]:
+        """The edges without which a program does not start: all but what is opened at run time."""
+        return {path: tuple(edge for edge in found if edge.kind not in _SOFT) for path, found in self.edges.items()}
 
     def chain(self, path: str) -> tuple[Edge, ...]:
         """Return the edges that lead from a root to a path, the root's first; empty where it is not reached."""

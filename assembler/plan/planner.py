@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from assembler.recipe.types import LoadedRecipe
     from assembler.tree import Entry, Tree
 
-_SOFT: Final = frozenset({"dlopen-rule", "dlopen-string", "dlopen-note"})
 _WHITEOUT: Final = ".wh."
 _WORST: Final = 5
 _MAX_ID: Final = 65535
@@ -82,7 +81,7 @@ class _Judge:
         self._reached = closure(own, graph.edges) if len(own) < len(graph.roots) else graph.reached
         self._required = closure(
             [edge for edge in own if not edge.source.startswith("select.keep")],
-            _hard(graph),
+            graph.hard_edges,
         )
         self._proposals = {} if self._mode == "all" else propose(additions.tree, graph, recipe)
         self._used: set[str] = set()
@@ -200,17 +199,12 @@ def _check_names(decisions: Mapping[str, Decision]) -> None:
 
 def _check_resolved(graph: Graph) -> None:
     """Refuse a root in which a program that the recipe starts would not."""
-    started = closure([edge for edge in graph.roots if _must_run(edge)], _hard(graph))
+    started = closure([edge for edge in graph.roots if _must_run(edge)], graph.hard_edges)
     missing = [one for one in graph.unresolved if one.source in started or one.kind == "config"]
     if missing:
         shown = "; ".join(map(_word_unresolved, missing[:_WORST]))
         more = f"; and {len(missing) - _WORST} more" if len(missing) > _WORST else ""
         raise RootError(f"the root is not closed: {shown}{more}", hint=_tried(missing[0]))
-
-
-def _hard(graph: Graph) -> dict[str, tuple[Edge, ...]]:
-    """Return the edges without which a program does not start."""
-    return {path: tuple(edge for edge in found if edge.kind not in _SOFT) for path, found in graph.edges.items()}
 
 
 def _must_run(edge: Edge) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, convert
 
-from assembler.base.errors import RecipeError, UsageError
+from assembler.base.errors import RecipeError, SourceError, UsageError
 from assembler.oci.reference import parse
 from assembler.oci.types import ImageConfig
 from assembler.sources.directory import DirectoryOptions, read_directory
@@ -90,6 +90,8 @@ def open_root(text: str, *, lazy: bool, progress: Progress) -> Source:
         unreadable: list[str] = []
         options = DirectoryOptions(notes.append, unreadable.append, lazy=lazy, everything=lazy)
         return Source(read_directory(text, options, progress), notes, unreadable, folder=text)
+    if not os.path.lexists(text) and ":" not in text:
+        raise SourceError(f"{text}: no such file or directory", hint="a root is a folder, a tarball or an image")
     from assembler.recipe import SourceSpec  # not for folders, which most roots are
 
     return open_source(convert(source_table(text), SourceSpec), os.getcwd(), lazy=lazy, progress=progress)

@@ -148,6 +148,14 @@ def test_refusals(root: Path, arguments: list[str], code: int, message: str) -> 
     assert "Traceback" not in done.stderr
 
 
+def test_a_root_that_is_not_there() -> None:
+    done = attempt(*BRASM, "deps", "--root", "/nowhere", "/bin/sh")
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr == (
+        "error: /nowhere: no such file or directory\nhint: a root is a folder, a tarball or an image\n"
+    )
+
+
 def test_this_machine() -> None:
     need("ldd")
     (found,) = json.loads(run(*BRASM, "deps", "--json", "/bin/sh"))
