@@ -40,8 +40,8 @@ def test_a_signal_in_the_middle(number: signal.Signals, code: int, output: str, 
         endless.truncate(1 << 36)
     command = (*BRASM, "pack", "-s", str(root), "--mode", "all", "--set", "image.platform=linux/amd64", "-o", output)
     # Whoever starts the tests in the background has them ignore SIGINT, and what they start as well.
-    heed = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731
-    process = subprocess.Popen(command, cwd=out, env=environment(), stderr=subprocess.PIPE, text=True, preexec_fn=heed)
+    heeding = ("env", "--default-signal=INT", *command)
+    process = subprocess.Popen(heeding, cwd=out, env=environment(), stderr=subprocess.PIPE, text=True)
     counters = Path(f"/proc/{process.pid}/io")
     try:
         wait_for(lambda: _read_so_far(counters) > 100 << 20, "it reads the big file")
