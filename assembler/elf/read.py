@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from assembler.base.errors import ElfError
 from assembler.base.paths import from_bytes
 from assembler.elf import dynamic as dt
-from assembler.elf.dynamic import CALLS, Dynamic
+from assembler.elf.dynamic import Dynamic
 from assembler.elf.headers import (
     PF_X,
     PT_DYNAMIC,
@@ -22,15 +22,13 @@ from assembler.elf.headers import (
     opened,
 )
 from assembler.elf.notes import Notes, read_notes
-from assembler.elf.types import DF_1_NODEFLIB, DF_1_NOW, DF_1_PIE, ElfFile, Relro
+from assembler.elf.types import DF_1_NOW, ElfFile, Relro
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
     from assembler.base.content import Content
     from assembler.elf.machine import Machine
-
-__all__ = ["CALLS", "DF_1_NODEFLIB", "DF_1_PIE", "ElfFile", "read_elf"]
 
 _MAX_INTERP: Final = 4096
 

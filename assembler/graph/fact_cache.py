@@ -128,6 +128,8 @@ class FactCache:
 
     def keep(self, content: Content, kind: str, value: bytes) -> None:
         """Keep a value for a file's bytes, whose digest is made meanwhile."""
+        if self._connection is None:
+            return
         stat = Stat.of(content)
         known = None if stat is None else self._digest(stat)
         self._new_facts.append((stat, kind, value, known or self._hash_once(content, stat)))
@@ -203,10 +205,10 @@ class FactCache:
             return []
 
 
-def signature(*types: type[msgspec.Struct]) -> int:
-    """Return a number that changes when the form of a type does."""
+def signature(*types: type[msgspec.Struct], salt: str = "") -> int:
+    """Return a number that changes when the form of a type does, or what else a value depends on."""
     form = ";".join(f"{one.__name__}:{','.join(one.__struct_fields__)}" for one in types)
-    return zlib.crc32(form.encode()) & 0x7FFFFFFF
+    return zlib.crc32(f"{form};{salt}".encode()) & 0x7FFFFFFF
 
 
 def _open(path: str, form: int) -> sqlite3.Connection | None:

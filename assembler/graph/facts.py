@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import msgspec
 from msgspec import Struct
 
+from assembler import __version__
 from assembler.base.content import FileContent
 from assembler.base.errors import ElfError
+from assembler.elf.dynamic import CALLS
 from assembler.elf.identify import MAGIC, identify
 from assembler.elf.machine import Machine
 from assembler.elf.read import read_elf
@@ -31,6 +33,8 @@ Fact = TypeVar("Fact", bound=Struct)
 HEAD: Final = 256
 """Bytes that tell what a file is; Linux reads as many (`BINPRM_BUF_SIZE`) to find an interpreter."""
 
+_READERS: Final = 1
+"""To be raised when a reader comes to say something else of the same bytes."""
 _FEW: Final = 64
 """ELF files that are read without the cache: for fewer it costs more than it saves."""
 
@@ -148,7 +152,10 @@ class Facts:
         if self._cache is None:
             from assembler.graph.fact_cache import FactCache, signature
 
-            form = signature(ElfFile, Machine, VersionNeed, DlopenNote, SymbolTable, Wanted, Defined, Strings)
+            salt = f"{__version__} {_READERS} {sorted(CALLS)}"
+            form = signature(
+                ElfFile, Machine, VersionNeed, DlopenNote, SymbolTable, Wanted, Defined, Strings, salt=salt
+            )
             self._cache = FactCache(form)
         return self._cache
 

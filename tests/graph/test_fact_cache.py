@@ -188,3 +188,4 @@ def test_it_does_not_grow_for_ever(home: Path, tmp_path: Path, monkeypatch: pyte
 
 def test_the_form_of_values_is_part_of_it() -> None:
     assert signature(ElfFile) != signature(ElfFile, SymbolTable)
+    assert signature(ElfFile) != signature(ElfFile, salt="x")
