@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from assembler.base.cache_folder import cache_folder
 from assembler.base.content import FileContent
 from assembler.base.errors import BrasmError
+from assembler.base.threads import leave
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -133,6 +134,13 @@ class FactCache:
         stat = Stat.of(content)
         known = None if stat is None else self._digest(stat)
         self._new_facts.append((stat, kind, value, known or self._hash_once(content, stat)))
+
+    def leave(self) -> None:
+        """Close without writing, and without waiting for anything."""
+        leave(self._pool)
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def close(self) -> None:
         """Write what is new, in one go; if another process writes longer than we wait, let it be."""

@@ -61,10 +61,10 @@ class Facts:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Write what is worth remembering."""
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Write what is worth remembering, but not on the way out of a failure."""
         if self._cache is not None:
-            self._cache.close()
+            (self._cache.close if kind is None else self._cache.leave)()
             self._cache = None
 
     def expect(self, entries: Iterable[Entry]) -> None:

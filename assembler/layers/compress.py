@@ -16,6 +16,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, Protocol
 
+from assembler.base.threads import leave
+
 if TYPE_CHECKING:
     from assembler.oci.image import Compression
 
@@ -80,7 +82,7 @@ class _Gzip:
         self._free.append(block)
 
     def close(self) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        leave(self._pool)  # all that counts was taken, or the process is about to end
 
 
 class _Zstd:

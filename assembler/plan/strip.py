@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -23,6 +22,7 @@ from assembler.base.content import Bytes, Content, FileContent, SharedFile, Span
 from assembler.base.errors import ElfError, ProgramError
 from assembler.base.paths import name, show
 from assembler.base.program import run
+from assembler.base.threads import threads
 from assembler.elf.identify import HEAD, identify
 from assembler.elf.sections import has_symbols, loaded_image
 from assembler.plan.cache import cached, remember
@@ -80,7 +80,7 @@ def strip_entries(
         return found, [f"{len(candidates)} files could be stripped, but no strip for {machine} is installed"]
     spool = SharedFile.temporary()
     offset = 0
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with threads(len(os.sched_getaffinity(0))) as pool:
         for decision, data in pool.map(lambda one: _strip(one, tool, recipe.strip_mode), candidates):
             found[decision.entry.path] = decision
             if data is not None:
