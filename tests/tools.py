@@ -92,8 +92,9 @@ def lack(reason: str) -> None:
 def environment(**changes: str) -> dict[str, str]:
     """Return the environment for a program under test: the checkout importable from any folder, a cache of the run."""
     kept = {key: value for key, value in os.environ.items() if key not in {"SOURCE_DATE_EPOCH", "NO_COLOR"}}
-    cache = os.path.join(os.environ["BRASM_TEST_RUN"], "cache")
-    return {**kept, "PATH": SEARCH_PATH, "PYTHONPATH": ROOT, "XDG_CACHE_HOME": cache, **changes}
+    if "BRASM_TEST_RUN" in os.environ:  # not where `benches` makes the same roots
+        kept["XDG_CACHE_HOME"] = os.path.join(os.environ["BRASM_TEST_RUN"], "cache")
+    return {**kept, "PATH": SEARCH_PATH, "PYTHONPATH": ROOT, **changes}
 
 
 def run(

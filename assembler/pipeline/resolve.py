@@ -76,8 +76,7 @@ def _inside(tree: Tree, folder: str | None, path: str) -> str:
     """Return a path inside of the root for what a user wrote."""
     if folder is None:
         return normalize(path)
-    whole = os.path.realpath(folder) == "/"
-    if whole or isinstance(tree.walk(path), Found) is False:
+    if os.path.realpath(folder) == "/" or not isinstance(tree.walk(path), Found):
         full = os.path.abspath(path)
         outer = os.path.abspath(folder).rstrip("/")
         if full.startswith(outer + "/"):

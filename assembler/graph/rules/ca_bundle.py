@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from assembler.base.paths import join
-from assembler.graph.rules.common import Rule, Scene, all_in, callers_of, opened, users_of
+from assembler.graph.rules.common import Rule, Scene, all_in, callers_of, opened, user_of
 from assembler.graph.rules.openssl import folders_of
 
 if TYPE_CHECKING:
@@ -43,13 +43,13 @@ _BUNDLE: Final = re.compile(r"/.*(?:ca-certificates|ca-bundle|cert|cacert|tls-ca
 
 def find(scene: Scene) -> Iterator[Edge]:
     """Keep the bundles and folders that the loaded objects would trust."""
-    crypto = users_of(scene, "libcrypto.so.3", "libcrypto.so.1.1")
+    crypto = user_of(scene, "libcrypto.so.3", "libcrypto.so.1.1")
     if crypto is not None:
         for caller in callers_of(scene, _DEFAULTS, but=_OPENSSL):
             yield from _openssl(scene, caller.path, folders_of(scene, crypto).get("OPENSSLDIR", "/etc/ssl"))
         for caller in callers_of(scene, _BY_NAME, but=_OPENSSL):
             yield from _named(scene, caller.path, caller.path)
-    gnutls = users_of(scene, _GNUTLS)
+    gnutls = user_of(scene, _GNUTLS)
     if gnutls is not None:
         for caller in callers_of(scene, _SYSTEM, but=(_GNUTLS,)):
             yield from _named(scene, caller.path, gnutls.path)

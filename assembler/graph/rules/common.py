@@ -95,7 +95,7 @@ def is_library(name: str) -> bool:
     return name.endswith(".so")
 
 
-def users_of(scene: Scene, *sonames: str) -> Object | None:
+def user_of(scene: Scene, *sonames: str) -> Object | None:
     """Return the first object of the load that has one of the sonames."""
     return next((one for one in scene.load.objects if one.elf.soname in sonames), None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.graph.rules.common import Rule, Scene, all_in, is_library, users_of
+from assembler.graph.rules.common import Rule, Scene, all_in, is_library, user_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def find(scene: Scene) -> Iterator[Edge]:
     """Keep the modules of GIO_MODULE_DIR and of the folder that is compiled in, and the cache that describes them."""
-    user = users_of(scene, "libgio-2.0.so.0")
+    user = user_of(scene, "libgio-2.0.so.0")
     if user is None:
         return
     folders = [path for path in scene.facts.strings(user.path).paths if path.endswith("/gio/modules")]

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from assembler.base.paths import join
-from assembler.graph.rules.common import Rule, Scene, all_in, is_library, opened, users_of
+from assembler.graph.rules.common import Rule, Scene, all_in, is_library, opened, user_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ _NO: Final = ("0", "no", "false", "off")
 
 def find(scene: Scene) -> Iterator[Edge]:
     """Keep openssl.cnf, what it includes, and the providers that it activates."""
-    crypto = users_of(scene, *_LIBCRYPTO)
+    crypto = user_of(scene, *_LIBCRYPTO)
     if crypto is None:
         return
     folders = folders_of(scene, crypto)
@@ -43,7 +43,7 @@ def find(scene: Scene) -> Iterator[Edge]:
 
 def find_modules(scene: Scene) -> Iterator[Edge]:
     """Keep all providers and engines that are installed."""
-    crypto = users_of(scene, *_LIBCRYPTO)
+    crypto = user_of(scene, *_LIBCRYPTO)
     if crypto is not None:
         folders = folders_of(scene, crypto)
         for key in ("MODULESDIR", "ENGINESDIR"):

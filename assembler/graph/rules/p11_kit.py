@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from assembler.base.paths import join, name
-from assembler.graph.rules.common import Rule, Scene, all_in, opened, users_of
+from assembler.graph.rules.common import Rule, Scene, all_in, opened, user_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ _SUFFIX: Final = ".module"
 
 def find(scene: Scene) -> Iterator[Edge]:
     """Keep the configuration of libp11-kit, and the modules that it enables."""
-    user = users_of(scene, "libp11-kit.so.0")
+    user = user_of(scene, "libp11-kit.so.0")
     if user is None:
         return
     paths = scene.facts.strings(user.path).paths
@@ -26,10 +26,9 @@ def find(scene: Scene) -> Iterator[Edge]:
         if path.endswith("/pkcs11.conf"):
             yield from opened(scene, user.path, path, "libp11-kit reads it")
         elif name(path) == "modules" and ("pkcs11" in path or "p11-kit" in path):
-            yield from all_in(scene, user.path, path, "libp11-kit reads it", lambda one: one.endswith(_SUFFIX))
-            for file in scene.names(path):
-                if file.endswith(_SUFFIX):
-                    yield from _module(scene, join(path, file), libraries)
+            for edge in all_in(scene, user.path, path, "libp11-kit reads it", lambda one: one.endswith(_SUFFIX)):
+                yield edge
+                yield from _module(scene, edge.target, libraries)
 
 
 def _module(scene: Scene, path: str, libraries: list[str]) -> Iterator[Edge]:

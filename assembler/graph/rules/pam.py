@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from assembler.base.paths import name
-from assembler.graph.rules.common import Rule, Scene, opened, users_of
+from assembler.graph.rules.common import Rule, Scene, opened, user_of
 from assembler.tree import Found, Regular
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _DEFAULT_FOLDERS: Final = ("/lib/security", "/usr/lib/security", "/lib64/securit
 
 def find(scene: Scene) -> Iterator[Edge]:
     """Keep the services' files, their modules, and the files that modules name."""
-    user = users_of(scene, "libpam.so.0")
+    user = user_of(scene, "libpam.so.0")
     if user is None:
         return
     program = scene.load.objects[0].path
@@ -37,12 +37,12 @@ def find(scene: Scene) -> Iterator[Edge]:
         service = pending.pop(0)
         if service not in seen:
             seen.add(service)
-            path = f"{FOLDER}/{service}"
-            yield from opened(scene, program, path, f"libpam reads it for the service {service}")
-            modules, included = read_service(scene.text(path))
-            pending += included
-            for module in modules:
-                yield from _module(scene, path, module, [*folders, *_DEFAULT_FOLDERS])
+            for edge in opened(scene, program, f"{FOLDER}/{service}", f"libpam reads it for the service {service}"):
+                yield edge
+                modules, included = read_service(scene.text(edge.target))
+                pending += included
+                for module in modules:
+                    yield from _module(scene, edge.target, module, [*folders, *_DEFAULT_FOLDERS])
 
 
 def _services(scene: Scene, program: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from assembler.base.paths import join
-from assembler.graph.rules.common import Rule, Scene, all_in, is_library, users_of
+from assembler.graph.rules.common import Rule, Scene, all_in, is_library, user_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,12 +39,12 @@ _PLUGINS: Final = {
 def find(scene: Scene) -> Iterator[Edge]:
     """Keep the plugins of those kinds that the loaded libraries open."""
     for version in ("5", "6"):
-        core = users_of(scene, f"libQt{version}Core.so.{version}")
+        core = user_of(scene, f"libQt{version}Core.so.{version}")
         if core is None:
             continue
         for folder in _folders(scene, version):
             for library, kinds in _PLUGINS.items():
-                user = users_of(scene, f"libQt{version}{library}.so.{version}")
+                user = user_of(scene, f"libQt{version}{library}.so.{version}")
                 for kind in kinds if user is not None else ():
                     why = f"libQt{version}{library} opens plugins of {kind}"
                     yield from all_in(scene, (user or core).path, join(folder, kind), why, is_library)
