@@ -7,20 +7,17 @@ it names all that a root had (without it glibc reads `gconv-modules` and `gconv-
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from assembler.base.paths import join, name
+from assembler.base.paths import join
+from assembler.graph.gconv_conf import CONFIGURATION, configuration_files, modules_of
 from assembler.graph.loaders.glibc import Glibc
 from assembler.graph.rules.common import LIBC, Rule, Scene, callers_of, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from assembler.graph.types import Edge
-
-CACHE: Final = "gconv-modules.cache"
-
-_CONFIGURATION: Final = "gconv-modules"
 
 
 def find(scene: Scene) -> Iterator[Edge]:
@@ -33,43 +30,11 @@ def find(scene: Scene) -> Iterator[Edge]:
 
 
 def _in_folder(scene: Scene, by: str, folder: str) -> Iterator[Edge]:
-    files = configuration_files(folder, scene.names(folder), scene.names(join(folder, f"{_CONFIGURATION}.d")))
+    files = configuration_files(folder, scene.names(folder), scene.names(join(folder, f"{CONFIGURATION}.d")))
     modules = modules_of(map(scene.text, files), scene.charsets)
     if modules:
         for path in (*files, *(join(folder, module) for module in sorted(modules))):
             yield from opened(scene, by, path, "glibc opens it for iconv_open and select.charsets")
-
-
-def configuration_files(folder: str, names: Iterable[str], below: Iterable[str]) -> list[str]:
-    """Return the paths of the text configuration: the file of a gconv folder, and those of `gconv-modules.d`."""
-    own = [join(folder, _CONFIGURATION)] if _CONFIGURATION in names else []
-    return own + [f"{folder}/{_CONFIGURATION}.d/{one}" for one in below if one.endswith(".conf")]
-
-
-def is_configuration(path: str) -> bool:
-    """Say whether a file of a gconv folder is part of the text configuration."""
-    return _CONFIGURATION in path and name(path) != CACHE
-
-
-def modules_of(texts: Iterable[str], charsets: Iterable[str]) -> set[str]:
-    """Return the file names of the modules for character sets, by any alias."""
-    aliases: dict[str, str] = {}
-    modules: dict[str, set[str]] = {}
-    for text in texts:
-        _read_configuration(text, aliases, modules)
-    wanted = {charset.upper() for charset in charsets}
-    names = wanted | {aliases[charset] for charset in wanted if charset in aliases}
-    return {f"{module}.so" for charset in names for module in modules.get(charset, ())}
-
-
-def _read_configuration(text: str, aliases: dict[str, str], modules: dict[str, set[str]]) -> None:
-    for line in text.splitlines():
-        match line.partition("#")[0].split():
-            case ["alias", alias, charset, *_]:
-                aliases[alias.rstrip("/").upper()] = charset.rstrip("/").upper()
-            case ["module", source, target, module, *_]:
-                for charset in (source, target):
-                    modules.setdefault(charset.rstrip("/").upper(), set()).add(module.removesuffix(".so"))
 
 
 RULE = Rule("gconv", "recommended", "gconv modules of select.charsets, for glibc programs that call iconv_open", find)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Final
 from assembler.base.content import read
 from assembler.base.paths import from_bytes, is_below, join, name
 from assembler.elf.identify import HEAD, identify
-from assembler.elf.read import read_elf
-from assembler.graph.rules.gconv import is_configuration, modules_of
+from assembler.graph.gconv_conf import is_configuration, modules_of
 from assembler.plan.passes.common import below
 from assembler.plan.types import Proposal
 from assembler.tree import Directory, Regular
@@ -59,6 +58,8 @@ def _wanted(tree: Tree, folder: str, charsets: set[str]) -> set[str]:
 
 
 def _needed(tree: Tree, path: str) -> tuple[str, ...]:
+    from assembler.elf.read import read_elf  # few recipes list character sets
+
     entry = tree.get(path)
     if not isinstance(entry, Regular):
         return ()
