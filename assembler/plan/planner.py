@@ -15,7 +15,6 @@ from assembler.base.globs import compile_globs
 from assembler.base.paths import ancestors, name, show
 from assembler.graph.types import closure
 from assembler.plan.links import link_identical
-from assembler.plan.passes.common import entries
 from assembler.plan.request import PRUNE_ROOT
 from assembler.plan.types import Decision, Plan, Proposal
 from assembler.plan.words import word_edge
@@ -47,7 +46,7 @@ def make_plan(additions: Additions, graph: Graph, loaded: LoadedRecipe, packages
     _check_roots(recipe, graph, additions)
     _check_resolved(graph)
     judge = _Judge(additions, graph, recipe)
-    decisions = {entry.path: judge.decide(entry) for entry in entries(tree)}
+    decisions = {entry.path: judge.decide(entry) for entry in tree.seen()}
     _keep_parents(tree, decisions)
     if tree.partial:
         decisions = _without_chance(decisions)

@@ -6,7 +6,6 @@ In: a recipe and its tree, additions laid over it. Out: `Request`. Sources: reci
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Final
 
 from assembler.base.errors import RecipeError
@@ -61,7 +60,9 @@ def request_of(loaded: LoadedRecipe, additions: Additions) -> Request:
 def _check_rules(recipe: Recipe) -> None:
     if not recipe.select.rules:
         return
-    from assembler.graph.rules import RULES  # most recipes name none
+    import difflib  # most recipes name none
+
+    from assembler.graph.rules import RULES
 
     known = [rule.name for rule in RULES]
     for given in recipe.select.rules:
