@@ -75,12 +75,21 @@ def _with_dynamic(headers: Headers, dynamic: Dynamic, machine: Machine, interp: 
         dlopens=notes.dlopens,
         kernel=notes.kernel,
         isa_level=notes.isa_level,
-        exec_stack=any(segment.flags & PF_X for segment in headers.of_type(PT_GNU_STACK)),
+        exec_stack=_exec_stack(headers),
         text_relocations=dt.DT_TEXTREL in values or bool(values.get(dt.DT_FLAGS, 0) & dt.DF_TEXTREL),
         relro=_relro(headers, values),
         relr=dt.DT_RELR in values,
         faults=notes.faults,
     )
+
+
+_SAFE_STACK: Final = frozenset({"EM_AARCH64", "EM_RISCV", "EM_LOONGARCH"})
+"""Where a file that does not speak of its stack gets one that is not executable (`DEFAULT_STACK_PERMS` of glibc)."""
+
+
+def _exec_stack(headers: Headers) -> bool:
+    segment = next(headers.of_type(PT_GNU_STACK), None)
+    return headers.machine.name not in _SAFE_STACK if segment is None else bool(segment.flags & PF_X)
 
 
 def _relro(headers: Headers, values: dict[int, int]) -> Relro:

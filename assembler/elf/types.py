@@ -69,7 +69,7 @@ class ElfFile(Struct, frozen=True):
         dlopens: what it says that it opens at run time.
         kernel: the oldest Linux that it runs on, as (major, minor, patch), where a note says it.
         isa_level: the x86-64 level that it needs (1 to 4), where a property note says it.
-        exec_stack: PT_GNU_STACK asks for an executable stack.
+        exec_stack: it asks for an executable stack by PT_GNU_STACK, or by not having one.
         text_relocations: the loader has to write to its code.
         relro: what is read-only after relocation.
         relr: whether it has relative relocations in the packed form (DT_RELR).

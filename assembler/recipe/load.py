@@ -90,14 +90,44 @@ def _parse_override(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise RecipeError(f"--set {text!r}: not of the form key=value", hint="for example --set layers.level=12")
-    return key.strip(), _toml_value(value)
+    return key.strip(), _toml_value(key.strip(), value)
 
 
-def _toml_value(text: str) -> Any:
+def _toml_value(key: str, text: str) -> Any:
+    """Read a value as TOML, but as text what is none, or stands where only text can: `image.kernel=4.4`."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+    return value if isinstance(value, str | list | dict) or not _takes_text(_type_at(key)) else text
+
+
+def _type_at(key: str) -> Any:
+    """Return msgspec's type of a dotted key; None where the recipe has no such key."""
+    info: Any = msgspec.inspect.type_info(Recipe)
+    for part in key.split("."):
+        match info:
+            case msgspec.inspect.StructType():
+                info = next((_bare(field.type) for field in info.fields if field.encode_name == part), None)
+            case msgspec.inspect.DictType():
+                info = _bare(info.value_type)
+            case _:
+                return None
+    return info
+
+
+def _bare(info: Any) -> Any:
+    """Return a type without its description, and without None."""
+    if isinstance(info, msgspec.inspect.Metadata):
+        return _bare(info.type)
+    if isinstance(info, msgspec.inspect.UnionType):
+        rest = [one for one in info.types if not isinstance(one, msgspec.inspect.NoneType)]
+        return _bare(rest[0]) if len(rest) == 1 else info
+    return info
+
+
+def _takes_text(info: Any) -> bool:
+    return isinstance(info, msgspec.inspect.StrType | msgspec.inspect.LiteralType)
 
 
 def _explained(message: str, values: Mapping[str, Any], where: str) -> RecipeError:

@@ -34,11 +34,14 @@ def elf(
     calls: tuple[str, ...] = (),
     static: bool = False,
     relro: bool = True,
-    exec_stack: bool = False,
+    exec_stack: bool | None = False,
     textrel: bool = False,
     notes: bytes = b"",
 ) -> bytes:
-    """Return the bytes of an ELF file that asks for what the arguments say; `notes` is the content of a PT_NOTE."""
+    """Return the bytes of an ELF file that asks for what the arguments say.
+
+    `notes` is the content of a PT_NOTE; where `exec_stack` is None there is no PT_GNU_STACK.
+    """
     order = "<" if target.little else ">"
     word = "Q" if target.bits == 64 else "I"
     header_size, entry_size = (64, 56) if target.bits == 64 else (52, 32)
@@ -51,7 +54,7 @@ def elf(
         strings.add(name)
     loader = (interp or "").encode() + b"\0"
     tags += [(22, 0)] if textrel else []
-    count = 1 + (interp is not None) + (not static) + relro + exec_stack + bool(notes)
+    count = 1 + (interp is not None) + (not static) + relro + (exec_stack is not None) + bool(notes)
     at_loader = header_size + entry_size * count
     at_notes = -(-(at_loader + len(loader)) // 4) * 4
     at_strings = at_notes + len(notes)
@@ -63,10 +66,10 @@ def elf(
     segments += [(1, 0, size)]
     segments += [] if static else [(2, at_dynamic, len(dynamic))]
     segments += [(0x6474E552, at_dynamic, 0)] if relro else []
-    segments += [(0x6474E551, 0, 0)] if exec_stack else []
+    segments += [(0x6474E551, 0, 0)] if exec_stack is not None else []
     segments += [(4, at_notes, len(notes))] if notes else []
     out = _header(target, kind, count, header_size, entry_size)
-    out += b"".join(_segment(target, *segment) for segment in segments) + loader
+    out += b"".join(_segment(target, *segment, 7 if exec_stack else 6) for segment in segments) + loader
     out = out.ljust(at_notes, b"\0") + notes + strings.data
     return out.ljust(at_dynamic, b"\0") + dynamic
 
@@ -89,16 +92,12 @@ def _header(target: Target, kind: int, count: int, header_size: int, entry_size:
     return ident + body + struct.pack(f"{order}I6H", target.flags, header_size, entry_size, count, 0, 0, 0)
 
 
-def _segment(target: Target, kind: int, offset: int, size: int) -> bytes:
+def _segment(target: Target, kind: int, offset: int, size: int, stack: int) -> bytes:
     order = "<" if target.little else ">"
+    flags = stack if kind == 0x6474E551 else 4
     if target.bits == 64:
-        return struct.pack(f"{order}II6Q", kind, _flags(kind), offset, offset, offset, size, size, 1)
-    return struct.pack(f"{order}8I", kind, offset, offset, offset, size, size, _flags(kind), 1)
-
-
-def _flags(kind: int) -> int:
-    """Return a segment's permissions: a stack that is there at all is executable here."""
-    return 7 if kind == 0x6474E551 else 4
+        return struct.pack(f"{order}II6Q", kind, flags, offset, offset, offset, size, size, 1)
+    return struct.pack(f"{order}8I", kind, offset, offset, offset, size, size, flags, 1)
 
 
 def note(owner: bytes, kind: int, data: bytes, order: str = "<") -> bytes:

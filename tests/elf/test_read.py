@@ -125,6 +125,12 @@ def test_hardening() -> None:
     assert read(elf(flags_1=1)).relro == "full"
 
 
+@pytest.mark.parametrize(("machine", "executable"), [(X86_64, True), (AARCH64, False), (RISCV, False), (S390, True)])
+def test_a_file_that_does_not_speak_of_its_stack(machine: int, executable: bool) -> None:
+    assert read(elf(target=Target(machine), exec_stack=None)).exec_stack == executable
+    assert not read(elf(target=Target(machine))).exec_stack
+
+
 @pytest.mark.parametrize(
     ("flags", "seen"),
     [

@@ -123,6 +123,7 @@ def read(text: str) -> dict[str, object]:
         r"^  \S+: Version: \d+  File: (\S+)  Cnt|Name: (\S+)  Flags: (.*?)  Version: \d+$", text, re.MULTILINE
     )
     file, versions = "", []
+    dynamic = "Dynamic section" in text
     for name, version, flags in needs:
         file = name or file
         if version:
@@ -136,8 +137,8 @@ def read(text: str) -> dict[str, object]:
         "interp": one(r"interpreter: (.*)\]$"),
         "versions": sorted(versions),
         "kernel": one(r"OS: Linux, ABI: (\S+)"),
-        "relro": "GNU_RELRO" in text and "Dynamic section" in text,
-        "exec_stack": bool(re.search(r"GNU_STACK .* RWE ", text)),
+        "relro": "GNU_RELRO" in text and dynamic,
+        "exec_stack": ("GNU_STACK" not in text or bool(re.search(r"GNU_STACK .* RWE ", text))) and dynamic,
         "textrel": "(TEXTREL)" in text or bool(re.search(r"\(FLAGS\).*TEXTREL", text)),
         "isa": bool(level) and "v" in level[0],
     }

@@ -94,6 +94,20 @@ def test_overrides_take_toml_or_bare_text() -> None:
     assert (recipe.version, recipe.image.user) == ("2.0-rc.1", "7:8")
 
 
+def test_overrides_are_text_where_only_text_can_stand() -> None:
+    settings = (
+        "image.kernel=4.4",
+        "version=1.0",
+        "image.env.N=1",
+        "image.user=0",
+        "image.created=1979-05-27T07:32:00Z",
+    )
+    recipe = load((*settings, "layers.level=9", "ldconfig=true", "select.rules.nss=false"))
+    assert (recipe.image.kernel, recipe.version, recipe.image.env, recipe.image.user) == ("4.4", "1.0", {"N": "1"}, "0")
+    assert recipe.image.created == "1979-05-27T07:32:00Z"
+    assert (recipe.layers.level, recipe.ldconfig, recipe.select.rules) == (9, True, {"nss": False})
+
+
 def test_overrides_leave_the_mapping_alone() -> None:
     mapping: dict[str, Any] = {**BASE, "layers": {"level": 1}}
     recipe_from_mapping(mapping, "/", ("layers.level=2",))
