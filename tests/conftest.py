@@ -51,37 +51,32 @@ def once(name: str) -> Iterator[tuple[str, bool]]:
         yield path, not os.path.exists(path)
 
 
+def made(name: str, make: Callable[[str], None]) -> str:
+    """Return the path of a root file system, which the first that asks makes."""
+    need("mmdebstrap", "tar")
+    need_root()
+    with once(name) as (path, fresh):
+        if fresh:
+            make(path)
+    return path
+
+
 @pytest.fixture(scope="session")
 def debian_root() -> str:
     """A Debian root file system (minbase, python3, nginx-light). Nobody writes to it."""
-    need("mmdebstrap", "tar")
-    need_root()
-    with once("debian") as (path, fresh):
-        if fresh:
-            roots.debian(path)
-    return path
+    return made("debian", roots.debian)
 
 
 @pytest.fixture(scope="session")
 def big_debian() -> Path:
     """A Debian root file system with over 800 ELF files. Nobody writes to it."""
-    need("mmdebstrap", "tar")
-    need_root()
-    with once("big-debian") as (path, fresh):
-        if fresh:
-            roots.big_debian(path)
-    return Path(path)
+    return Path(made("big-debian", roots.big_debian))
 
 
 @pytest.fixture(scope="session")
 def noted_debian() -> Path:
     """Debian's libsystemd, of a suite in which it has a dlopen note, with the libraries that it names."""
-    need("mmdebstrap", "tar")
-    need_root()
-    with once("noted-debian") as (path, fresh):
-        if fresh:
-            roots.noted_debian(path)
-    return Path(path)
+    return Path(made("noted-debian", roots.noted_debian))
 
 
 @pytest.fixture(scope="session")

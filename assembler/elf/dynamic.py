@@ -25,7 +25,6 @@ DT_RELASZ: Final = 8
 DT_STRSZ: Final = 10
 DT_SONAME: Final = 14
 DT_RPATH: Final = 15
-DT_SYMBOLIC: Final = 16
 DT_REL: Final = 17
 DT_RELSZ: Final = 18
 DT_PLTREL: Final = 20

@@ -66,7 +66,6 @@ class Segment(NamedTuple):
     offset: int
     vaddr: int
     filesz: int
-    memsz: int
     align: int
 
 
@@ -130,10 +129,10 @@ class Headers:
 
     def _segment(self, fields: tuple[int, ...]) -> Segment:
         if self.machine.bits64:
-            kind, flags, offset, vaddr, _, filesz, memsz, align = fields
+            kind, flags, offset, vaddr, _, filesz, _, align = fields
         else:
-            kind, offset, vaddr, _, filesz, memsz, flags, align = fields
-        return Segment(kind, flags, offset, vaddr, filesz, memsz, align)
+            kind, offset, vaddr, _, filesz, _, flags, align = fields
+        return Segment(kind, flags, offset, vaddr, filesz, align)
 
     def of_type(self, kind: int) -> Iterator[Segment]:
         """Yield the segments of a type, in order."""

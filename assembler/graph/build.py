@@ -236,15 +236,16 @@ class _Builder:
 
     def _open(self, load: Load, loader: Loader) -> None:
         """Add what is opened at run time, as far as the request wants it."""
-        scene = Scene(self._tree, self._facts, load, loader, self._request.env, self._request.charsets)
+        request = self._request
+        scene = Scene(self._tree, self._facts, load, loader, request.env, request.charsets, request.workdir)
         for rule in RULES:
-            if self._request.wants(rule.name, rule.priority):
+            if request.wants(rule.name, rule.priority):
                 for edge in rule.find(scene):
                     self._add(msgspec.structs.replace(edge, found=f"rule {rule.name}: {edge.found}", rule=rule.name))
                     self._follow(edge.target, None)
         for offer in noted(scene):
             self._take_offer(offer)
-        for offer in guessed(scene) if self._request.guesses else ():
+        for offer in guessed(scene) if request.guesses else ():
             self._take_offer(offer)
 
     def _take_offer(self, offer: Offer) -> None:

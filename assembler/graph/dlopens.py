@@ -40,7 +40,7 @@ def noted(scene: Scene) -> Iterator[Offer]:
 def _first(scene: Scene, one: Object, note: DlopenNote) -> Edge | Unresolved:
     what = f"{note.priority}, for {note.feature}" if note.feature else note.priority
     for name in note.sonames:
-        found = scene.loader.find(one, name, scene.env)
+        found = scene.find(one, name)
         if found is not None:
             hit, where = found
             return Edge(one.path, hit.path, "dlopen-note", name, f"note: {what}; {where}", hit.via)
@@ -60,7 +60,7 @@ def guessed(scene: Scene) -> Iterator[Offer]:
 def _named(scene: Scene, one: Object) -> Iterator[Edge]:
     strings = scene.facts.strings(one.path)
     for name in strings.libraries:
-        found = scene.loader.find(one, name, scene.env)
+        found = scene.find(one, name)
         if found is not None:
             hit, where = found
             yield Edge(one.path, hit.path, "dlopen-string", name, f"a string in it; {where}", hit.via)

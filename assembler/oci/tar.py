@@ -59,20 +59,22 @@ def header(
     if len(linkname) > _LINK or not linkname.isascii():
         pax.append((b"linkpath", linkname))
         linkname = linkname[:_LINK]
-    numbers = []
-    for key, value, most in (
-        (b"uid", uid, MAX_ID),
-        (b"gid", gid, MAX_ID),
-        (b"size", size, MAX_SIZE),
-        (b"mtime", mtime, MAX_SIZE),
-    ):
-        if not 0 <= value <= most:
-            pax.append((key, b"%d" % value))
-            value = 0  # noqa: PLW2901
-        numbers.append(value)
+    ids = ((b"uid", uid, MAX_ID), (b"gid", gid, MAX_ID))
+    numbers = _numbers(pax, *ids, (b"size", size, MAX_SIZE), (b"mtime", mtime, MAX_SIZE))
     pax += [(b"SCHILY.xattr." + key.encode(), value) for key, value in xattrs]
     plain = _ustar(short, prefix, mode, numbers, type, linkname, major, minor)
     return _extended(pax) + plain if pax else plain
+
+
+def _numbers(pax: list[tuple[bytes, bytes]], *fields: tuple[bytes, int, int]) -> list[int]:
+    """Return numbers as the header takes them; one that is out of bounds goes to the extended header."""
+    numbers = []
+    for key, value, most in fields:
+        fits = 0 <= value <= most
+        numbers.append(value if fits else 0)
+        if not fits:
+            pax.append((key, b"%d" % value))
+    return numbers
 
 
 def _ustar(

@@ -8,18 +8,17 @@ opens is taken, and one that cannot be mapped is an error.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from assembler.base.paths import from_bytes, name, parent
-from assembler.graph.loaders.base import ABSENT, Hit, Load, Object, Search, SymbolRules, tried
-from assembler.graph.loaders.plain import PlainRun
+from assembler.graph.loaders.base import ABSENT, Hit, Object, Search, SymbolRules, tried
+from assembler.graph.loaders.plain import PlainLoader, PlainRun, Start
 from assembler.tree import Found
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from assembler.elf.machine import Machine
-    from assembler.elf.types import ElfFile
     from assembler.graph.facts import Facts
     from assembler.graph.types import EdgeKind
     from assembler.tree import Tree
@@ -29,17 +28,14 @@ _DEFAULT: Final = ("/lib", "/usr/local/lib", "/usr/lib")
 _ORIGIN: Final = re.compile(r"\$(?:ORIGIN|\{ORIGIN\})")
 
 
-class Musl:
+class Musl(PlainLoader):
     """The loader of a root filesystem with musl."""
 
     symbols: SymbolRules = "default versions"
 
     def __init__(self, tree: Tree, facts: Facts, machine: Machine, interp: str) -> None:
         """Take the root and its loader's path, as PT_INTERP names it (`/lib/ld-musl-x86_64.so.1`)."""
-        self._tree = tree
-        self._facts = facts
-        self._machine = machine
-        self._interp = interp
+        super().__init__(tree, facts, machine, interp)
         self._directories = self._read_path_file()
 
     @property
@@ -47,15 +43,9 @@ class Musl:
         """See `Loader.directories`."""
         return self._directories
 
-    def load(self, program: str, elf: ElfFile, env: Mapping[str, str], workdir: str = "/") -> Load:
-        """See `Loader.load`."""
-        search = Search(self._tree, self._facts, self._machine)
-        return _Run(search, Object(program, program, elf), self._interp, self._directories, env, workdir).run()
-
-    def find(self, by: Object, name: str, env: Mapping[str, str], workdir: str = "/") -> tuple[Hit, str] | None:
-        """See `Loader.find`."""
-        search = Search(self._tree, self._facts, self._machine)
-        return _Run(search, by.program, self._interp, self._directories, env, workdir).find(by, name)
+    def run_of(self, search: Search, program: Object, start: Start) -> PlainRun:
+        """See `PlainLoader.run_of`."""
+        return _Run(search, program, start)
 
     def _read_path_file(self) -> tuple[str, ...]:
         """Read `<prefix>/etc/ld-musl-$ARCH.path`; prefix is PT_INTERP less two components."""
@@ -70,15 +60,15 @@ class Musl:
 class _Run(PlainRun):
     """One program being loaded."""
 
-    def __init__(self, *given: Any) -> None:
-        """Take what `PlainRun` takes."""
-        super().__init__(*given)
-        self._library_path = tuple(filter(None, re.split("[:\n]", self.env.get("LD_LIBRARY_PATH", ""))))
+    def __init__(self, search: Search, program: Object, start: Start) -> None:
+        """Begin with the program alone."""
+        super().__init__(search, program, start)
+        self._library_path = tuple(filter(None, re.split("[:\n]", self.start.env.get("LD_LIBRARY_PATH", ""))))
         self._by_search: dict[str, Object] = {}
 
     def preloads(self) -> Iterable[str]:
         """Return LD_PRELOAD's names."""
-        return filter(None, re.split(r"[\s:]", self.env.get("LD_PRELOAD", "")))
+        return filter(None, re.split(r"[\s:]", self.start.env.get("LD_PRELOAD", "")))
 
     def ends_search(self, reason: str) -> bool:
         """What opens and cannot be mapped is an error."""
@@ -86,7 +76,7 @@ class _Run(PlainRun):
 
     def map(self, needer: Object, needed: str, kind: EdgeKind) -> None:
         """Find what an object needs: libc is the loader; what was searched for before is known by that name."""
-        if _OWN.fullmatch(needed) or needed == name(self.interp):
+        if _OWN.fullmatch(needed) or needed == name(self.start.interp):
             self._need_libc(needer, needed, kind)
             return
         known = self._by_search.get(needed)
@@ -110,13 +100,13 @@ class _Run(PlainRun):
             super().fail(needer, needed, kind, places)
 
     def _need_libc(self, needer: Object, needed: str, kind: EdgeKind) -> None:
-        hit = self.search.open(self.interp)
+        hit = self.search.open(self.start.interp)
         if isinstance(hit, Hit):
             libc = Object(hit.path, hit.name, hit.elf, self.program)
             self.search.needed(needer, hit, kind, needed, "musl's loader is its libc")
             self.append(libc)
         else:
-            self.search.missing(needer, kind, needed, [tried(self.interp, hit)])
+            self.search.missing(needer, kind, needed, [tried(self.start.interp, hit)])
 
     def candidates(self, needer: Object, needed: str) -> Iterator[tuple[str, str]]:
         if "/" in needed:
@@ -128,7 +118,7 @@ class _Run(PlainRun):
             kind = "rpath" if above.elf.runpath is None else "runpath"
             for directory in self._rpath(above):
                 yield f"{directory}/{needed}", f"{kind} of {above.path}"
-        for directory in self.directories:
+        for directory in self.start.directories:
             yield f"{self.absolute(directory)}/{needed}", f"musl path {directory}"
 
     def _rpath(self, of: Object) -> Iterator[str]:

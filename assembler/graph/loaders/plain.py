@@ -5,36 +5,82 @@ In: a search and a program. Out: `Load`. Each loader says where candidates are, 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from assembler.graph.loaders.base import Hit, Load, Object, Search, tried
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
+    from assembler.elf.machine import Machine
+    from assembler.elf.types import ElfFile
+    from assembler.graph.facts import Facts
     from assembler.graph.types import EdgeKind
+    from assembler.tree import Tree
 
 
-class PlainRun:
+class Start(Struct, frozen=True):
+    """How a program is started, and what the loader's root says.
+
+    Attributes:
+        interp: the loader's path.
+        directories: where libraries are looked for by default, in order.
+        env: the program's environment.
+        workdir: the directory that it is started in.
+    """
+
+    interp: str
+    directories: tuple[str, ...]
+    env: Mapping[str, str]
+    workdir: str
+
+
+class PlainLoader(ABC):
+    """The loader of a root filesystem; subclasses say where libraries are by default, and how a program is loaded."""
+
+    def __init__(self, tree: Tree, facts: Facts, machine: Machine, interp: str) -> None:
+        """Take the root and its loader's path, as PT_INTERP names it."""
+        self._tree = tree
+        self._facts = facts
+        self._machine = machine
+        self._interp = interp
+
+    @property
+    @abstractmethod
+    def directories(self) -> tuple[str, ...]:
+        """See `Loader.directories`."""
+
+    @abstractmethod
+    def run_of(self, search: Search, program: Object, start: Start) -> PlainRun:
+        """Return the run of a program."""
+
+    def load(self, program: str, elf: ElfFile, env: Mapping[str, str], workdir: str = "/") -> Load:
+        """See `Loader.load`."""
+        return self._run(Object(program, program, elf), env, workdir).run()
+
+    def find(self, by: Object, name: str, env: Mapping[str, str], workdir: str = "/") -> tuple[Hit, str] | None:
+        """See `Loader.find`."""
+        return self._run(by.program, env, workdir).find(by, name)
+
+    def _run(self, program: Object, env: Mapping[str, str], workdir: str) -> PlainRun:
+        search = Search(self._tree, self._facts, self._machine)
+        interp = program.elf.interp or self._interp
+        return self.run_of(search, program, Start(interp, self.directories, env, workdir))
+
+
+class PlainRun(ABC):
     """One program being loaded. Subclasses say the rest."""
 
-    def __init__(
-        self,
-        search: Search,
-        program: Object,
-        interp: str,
-        directories: tuple[str, ...],
-        env: Mapping[str, str],
-        workdir: str,
-    ) -> None:
-        """Take what `Loader.load` is given, and what the loader's root says."""
+    def __init__(self, search: Search, program: Object, start: Start) -> None:
+        """Begin with the program alone."""
         self.search = search
         self.program = program
-        self.interp = program.elf.interp or interp
-        self.directories = directories
-        self.env = env
-        self._workdir = workdir.rstrip("/")
+        self.start = start
         self._objects = [program]
         self._queue = deque(self._objects)
         entry = search.tree[program.path]
@@ -61,17 +107,17 @@ class PlainRun:
 
     # What loaders differ in
 
+    @abstractmethod
     def preloads(self) -> Iterable[str]:
         """Return the names of what is mapped before all needs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def candidates(self, needer: Object, needed: str) -> Iterator[tuple[str, str]]:
         """Yield the paths where a name may be, and how evidence calls each place."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ends_search(self, reason: str) -> bool:
         """Say whether nothing more is tried after a candidate that cannot be mapped."""
-        raise NotImplementedError
 
     # What they do alike
 
@@ -111,16 +157,16 @@ class PlainRun:
 
     def absolute(self, path: str) -> str:
         """Return a path as seen from where the program is started."""
-        return path if path.startswith("/") else f"{self._workdir}/{path}"
+        return path if path.startswith("/") else f"{self.start.workdir.rstrip('/')}/{path}"
 
     def _map_loader(self) -> None:
         """Count the loader as known, under its file."""
-        hit = self.search.open(self.interp)
+        hit = self.search.open(self.start.interp)
         if isinstance(hit, Hit):
             self._by_identity[hit.identity] = Object(hit.path, hit.name, hit.elf, self.program)
         if self.program.elf.interp is None:
             return
         if isinstance(hit, Hit):
-            self.search.needed(self.program, hit, "interp", self.interp, "absolute name")
+            self.search.needed(self.program, hit, "interp", self.start.interp, "absolute name")
         else:
-            self.search.missing(self.program, "interp", self.interp, [tried(self.interp, hit)])
+            self.search.missing(self.program, "interp", self.start.interp, [tried(self.start.interp, hit)])

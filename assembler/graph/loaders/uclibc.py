@@ -12,16 +12,12 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from assembler.base.paths import from_bytes, name, parent
-from assembler.graph.loaders.base import Hit, Load, Object, Search, SymbolRules
-from assembler.graph.loaders.plain import PlainRun
+from assembler.graph.loaders.plain import PlainLoader, PlainRun, Start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
-    from assembler.elf.machine import Machine
-    from assembler.elf.types import ElfFile
-    from assembler.graph.facts import Facts
-    from assembler.tree import Tree
+    from assembler.graph.loaders.base import Object, Search, SymbolRules
 
 _PRELOAD: Final = "/etc/ld.so.preload"
 _SYSTEM: Final = ("/lib", "/usr/lib", "/usr/X11R6/lib")
@@ -29,32 +25,19 @@ _SYSTEM: Final = ("/lib", "/usr/lib", "/usr/X11R6/lib")
 _ORIGIN: Final = "$ORIGIN"
 
 
-class Uclibc:
+class Uclibc(PlainLoader):
     """The loader of a root filesystem with uClibc-ng."""
 
     symbols: SymbolRules = "names"
-
-    def __init__(self, tree: Tree, facts: Facts, machine: Machine, interp: str) -> None:
-        """Take the root and its loader's path, as PT_INTERP names it (`/lib/ld-uClibc.so.0`)."""
-        self._tree = tree
-        self._facts = facts
-        self._machine = machine
-        self._interp = interp
 
     @property
     def directories(self) -> tuple[str, ...]:
         """See `Loader.directories`: the loader's own, then the fixed ones."""
         return tuple(dict.fromkeys((parent(self._interp), *_SYSTEM)))
 
-    def load(self, program: str, elf: ElfFile, env: Mapping[str, str], workdir: str = "/") -> Load:
-        """See `Loader.load`."""
-        search = Search(self._tree, self._facts, self._machine)
-        return _Run(search, Object(program, program, elf), self._interp, self.directories, env, workdir).run()
-
-    def find(self, by: Object, name: str, env: Mapping[str, str], workdir: str = "/") -> tuple[Hit, str] | None:
-        """See `Loader.find`."""
-        search = Search(self._tree, self._facts, self._machine)
-        return _Run(search, by.program, self._interp, self.directories, env, workdir).find(by, name)
+    def run_of(self, search: Search, program: Object, start: Start) -> PlainRun:
+        """See `PlainLoader.run_of`."""
+        return _Run(search, program, start)
 
 
 class _Run(PlainRun):
@@ -63,7 +46,7 @@ class _Run(PlainRun):
     def preloads(self) -> Iterable[str]:
         """Return LD_PRELOAD's names, then those of /etc/ld.so.preload, which has no comments."""
         file = from_bytes(self.search.facts.whole(_PRELOAD))
-        return [*filter(None, re.split("[: ]", self.env.get("LD_PRELOAD", ""))), *file.replace(":", " ").split()]
+        return [*filter(None, re.split("[: ]", self.start.env.get("LD_PRELOAD", ""))), *file.replace(":", " ").split()]
 
     def ends_search(self, reason: str) -> bool:
         """Never: it says what it cannot map, and goes on looking."""
@@ -76,11 +59,11 @@ class _Run(PlainRun):
             needed = name(needed)
         program = self.program
         yield from self._in_path(needer.elf.rpath, needed, f"rpath of {needer.path}", needer)
-        yield from self._in_path(self.env.get("LD_LIBRARY_PATH"), needed, "LD_LIBRARY_PATH", None)
+        yield from self._in_path(self.start.env.get("LD_LIBRARY_PATH"), needed, "LD_LIBRARY_PATH", None)
         yield from self._in_path(needer.elf.runpath, needed, f"runpath of {needer.path}", None)
         if needer is not program:
             yield from self._in_path(program.elf.rpath, needed, f"rpath of {program.path}", None)
-        for directory in self.directories:
+        for directory in self.start.directories:
             yield f"{directory.rstrip('/')}/{needed}", f"system dir {directory}"
         if needer is not program:
             yield from self._in_path(program.elf.runpath, needed, f"runpath of {program.path}", None)

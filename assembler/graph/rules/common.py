@@ -14,7 +14,7 @@ from assembler.graph.types import Edge
 from assembler.tree import Directory, Found, Tree
 
 if TYPE_CHECKING:
-    from assembler.graph.loaders.base import Object
+    from assembler.graph.loaders.base import Hit, Object
 
 
 class Scene(Struct, frozen=True):
@@ -27,6 +27,7 @@ class Scene(Struct, frozen=True):
         loader: the loader that mapped them.
         env: the image's environment.
         charsets: the character sets beyond UTF-8 that the image is to know.
+        workdir: the directory that the program is started in.
     """
 
     tree: Tree
@@ -35,6 +36,11 @@ class Scene(Struct, frozen=True):
     loader: Loader
     env: Mapping[str, str] = {}
     charsets: tuple[str, ...] = ()
+    workdir: str = "/"
+
+    def find(self, by: Object, name: str) -> tuple[Hit, str] | None:
+        """Return what an object would open by a library's name, and how it is found; None for nothing."""
+        return self.loader.find(by, name, self.env, self.workdir)
 
     def text(self, path: str) -> str:
         """Return a configuration file's text; empty where it is none."""
@@ -66,7 +72,7 @@ class Rule(Struct, frozen=True):
 
 def dlopened(scene: Scene, by: Object, name: str, why: str) -> Iterator[Edge]:
     """Yield the edge to a library that an object would open by its name; none where the root does not have it."""
-    found = scene.loader.find(by, name, scene.env)
+    found = scene.find(by, name)
     if found is not None:
         hit, where = found
         yield Edge(by.path, hit.path, "dlopen-rule", name, f"{why}; {where}", hit.via)
