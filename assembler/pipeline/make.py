@@ -88,7 +88,7 @@ class Sources:
     def open(self, loaded: LoadedRecipe) -> Source:
         """Return a recipe's source."""
         spec, lazy = loaded.recipe.source, loaded.recipe.select.mode == "closure"
-        path = os.path.join(loaded.folder, spec.directory or spec.archive or "")
+        path = os.path.join(loaded.folder, spec.directory or spec.archive or spec.buildroot or "")
         image = (spec.image, loaded.folder) if spec.image is not None else None
         key = (os.path.realpath(path), image, spec.mounts, lazy)
         if key not in self._opened:

@@ -67,11 +67,7 @@ def open_source(spec: SourceSpec, folder: str, *, lazy: bool, progress: Progress
         return Source(read_tarball(os.path.join(folder, spec.archive), progress), [], [])
     if spec.image is not None:
         return _open_image(spec.image, folder, progress)
-    raise RecipeError(
-        "source.buildroot: this version packs what Buildroot has built and does not run it",
-        key="source.buildroot",
-        hint="give the output's target folder: --source OUTPUT/target",
-    )
+    return _open_buildroot(os.path.join(folder, spec.buildroot or ""), progress)
 
 
 def open_root(text: str, *, lazy: bool, progress: Progress) -> Source:
@@ -105,6 +101,22 @@ def _open_directory(spec: SourceSpec, path: str, *, lazy: bool, progress: Progre
     return Source(read_directory(path, options, progress), notes, unreadable, folder=path)
 
 
+def _open_buildroot(path: str, progress: Progress) -> Source:
+    from assembler.sources.buildroot import output_of, read_output
+
+    output = output_of(path)
+    if output is None:
+        raise RecipeError(
+            f"source.buildroot: {path}: Buildroot has built nothing of it yet",
+            key="source.buildroot",
+            hint="brasm build builds and packs it; --source OUTPUT packs an output folder that there is",
+        )
+    notes: list[str] = []
+    unreadable: list[str] = []
+    tree = read_output(output, progress, notes.append, unreadable.append)
+    return Source(tree, notes, unreadable, folder=os.path.join(output, "target"))
+
+
 def _open_image(text: str, folder: str, progress: Progress) -> Source:
     from assembler.sources.image import flatten, open_image
 
@@ -118,9 +130,14 @@ def _open_image(text: str, folder: str, progress: Progress) -> Source:
 def source_table(text: str) -> dict[str, str]:
     """Return the recipe's `[source]` for what a user gives as `--source`: a folder, a tarball, or an image.
 
+    An output folder of Buildroot, or its `target`, is known by what lies in it.
     A tarball whose first member is `oci-layout` is an image, as `brasm pack -o x.tar` writes it.
     """
     if os.path.isdir(text):
+        from assembler.sources.buildroot import output_of
+
+        if output := output_of(text):
+            return {"buildroot": output}
         return {"directory": os.path.abspath(text)}
     transport, colon, _ = text.partition(":")
     if colon and "/" not in transport and not os.path.exists(text):

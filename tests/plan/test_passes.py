@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from assembler.plan.passes.locales import parse_locale
-from tests.plan.making import dropped, kept, plan_of
+from tests.plan.making import dropped, kept, loaded_recipe, plan_of
 
 DROPS = [
     ("documentation", "/usr/share/man/man1/ls.1.gz"),
@@ -175,3 +175,35 @@ def test_no_two_passes_contradict_each_other_whatever_is_asked_for() -> None:
     tree = LOCALES + GCONV + PYTHON + "\n".join(f"{path} file" for _, path in DROPS)
     asked: dict[str, Any] = {"locales": ["de", "sr@latin"], "charsets": ["KOI8-R"], "licenses": True}
     assert kept(plan_of(tree, **asked))
+
+
+SKELETON = """
+/etc/resolv.conf link ../tmp/resolv.conf
+/etc/mtab        link /proc/mounts
+/etc/hosts       file x
+/etc/hostname    file x
+/etc/fstab       file x
+/etc/inittab     file x
+/etc/init.d/S01x file x
+/etc/securetty   file x
+/etc/network/interfaces file x
+/etc/passwd      file x
+/dev/console     char 0666 0:0 5,1
+/dev/log         link /tmp/log
+/linuxrc         link bin/busybox
+"""
+
+
+def test_the_skeleton_of_a_device_goes_only_from_a_buildroot_source() -> None:
+    prune = {"mode": "prune"}
+    plan = plan_of(SKELETON, loaded_recipe(source={"buildroot": "x"}, select=prune))
+    assert kept(plan) == ["/etc/passwd"]
+    assert set(dropped(plan).values()) == {"skeleton"}
+    assert "skeleton" not in dropped(plan_of(SKELETON)).values()
+    everything = plan_of(SKELETON, loaded_recipe(source={"buildroot": "x"}, select={"mode": "all"}))
+    assert not dropped(everything)
+
+
+def test_a_resolv_conf_that_is_a_file_is_somebodys_own() -> None:
+    recipe = loaded_recipe(source={"buildroot": "x"}, select={"mode": "prune"})
+    assert kept(plan_of("/etc/resolv.conf file nameserver", recipe)) == ["/etc/resolv.conf"]

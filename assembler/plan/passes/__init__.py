@@ -16,6 +16,7 @@ from assembler.plan.passes.libraries import libraries
 from assembler.plan.passes.locales import locales
 from assembler.plan.passes.package_managers import package_managers
 from assembler.plan.passes.python import python
+from assembler.plan.passes.skeleton import skeleton
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,5 +37,6 @@ PASSES: tuple[Pass, ...] = (
     python,
     package_managers,
     buildroot,
+    skeleton,
     libraries,
 )
