@@ -1,0 +1,1 @@
+"""Driving Buildroot: what it is asked for, what it says, and what it left undone."""
