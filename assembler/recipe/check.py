@@ -18,6 +18,8 @@ _USER: Final = re.compile(r"(?:\d+|[A-Za-z_][A-Za-z0-9_.-]*\$?)(?::(?:\d+|[A-Za-
 _SIGNAL: Final = re.compile(r"SIG[A-Z]+[0-9]*(?:[+-]\d+)?|\d+")
 _PLATFORM: Final = re.compile(r"[a-z0-9]+/[a-z0-9_]+(?:/[a-z0-9]+)?")
 _RFC3339: Final = re.compile(r"\d+|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)")
+_TOOLCHAIN: Final = re.compile(r"[a-z0-9][a-z0-9.-]*(?:\+[a-z0-9][a-z0-9.-]*)*")
+_VARIANT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NEEDS: Final = {"file": ("content", "source"), "directory": (), "symlink": ("target",)}
 
 
@@ -28,6 +30,7 @@ def check_recipe(recipe: Recipe) -> None:
         RecipeError: with the key at fault.
     """
     _check_source(recipe)
+    _check_buildroot(recipe)
     _check_globs(recipe)
     _check_files(recipe)
     _check_image(recipe)
@@ -49,6 +52,27 @@ def _check_source(recipe: Recipe) -> None:
         raise RecipeError("source.mounts: only a source.directory has mounts", key="source.mounts")
     for number, path in enumerate(source.mounts):
         _check_absolute(path, f"source.mounts[{number}]")
+
+
+def _check_buildroot(recipe: Recipe) -> None:
+    spec = recipe.buildroot
+    if spec.commit is not None and spec.version is None:
+        raise RecipeError("buildroot.commit: which release has it? Give buildroot.version", key="buildroot.commit")
+    if spec.internal_toolchain and spec.toolchain is None:
+        raise RecipeError(
+            "buildroot.internal_toolchain: there is no buildroot.toolchain to build",
+            key="buildroot.internal_toolchain",
+            hint="without buildroot.toolchain the defconfig says which toolchain it has",
+        )
+    if spec.toolchain is not None and not _TOOLCHAIN.fullmatch(spec.toolchain):
+        raise RecipeError(
+            f"buildroot.toolchain: {spec.toolchain!r} is not of the form FRAGMENT+OPTION+OPTION",
+            key="buildroot.toolchain",
+            hint="'x86-64-glibc+cxx'; brasm toolchain list --all names them",
+        )
+    for name in recipe.variant:
+        if not _VARIANT.fullmatch(name):
+            raise RecipeError(f"variant.{name}: {name!r} cannot be part of a tag", key="variant", hint="'musl-static'")
 
 
 def _check_globs(recipe: Recipe) -> None:

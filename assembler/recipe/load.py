@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from assembler.base.errors import RecipeError
 from assembler.recipe.check import check_recipe
-from assembler.recipe.types import LoadedRecipe, Recipe
+from assembler.recipe.types import LoadedRecipe, Recipe, VariantSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +26,10 @@ _OTHER = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<at>[^`]*)`)?", re.DOTALL)
 
 
 def load_recipe(
-    path: str, overrides: Sequence[str] = (), given: Mapping[str, Any] = MappingProxyType({})
+    path: str,
+    overrides: Sequence[str] = (),
+    given: Mapping[str, Any] = MappingProxyType({}),
+    variant: str | None = None,
 ) -> LoadedRecipe:
     """Read a recipe file.
 
@@ -33,9 +37,10 @@ def load_recipe(
         path: the `recipe.toml`.
         overrides: `key.path=value`, the value in TOML or a bare string, as `--set` takes them.
         given: values by key path that the command line's own options set; `overrides` come after them.
+        variant: the variant that is laid over the file, before `given`.
 
     Raises:
-        RecipeError: the file cannot be read, or is not a valid recipe.
+        RecipeError: the file cannot be read, is not a valid recipe, or has no such variant.
     """
     try:
         with open(path, "rb") as file:
@@ -44,7 +49,12 @@ def load_recipe(
         raise RecipeError(f"{path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: not TOML: {error}") from error
-    return recipe_from_mapping(override(mapping, given), os.path.dirname(os.path.abspath(path)), overrides, path)
+    if variant is not None:
+        from assembler.recipe.variants import variant_values  # few recipes have any
+
+        mapping = override(mapping, variant_values(mapping, variant, path))
+    loaded = recipe_from_mapping(override(mapping, given), os.path.dirname(os.path.abspath(path)), overrides, path)
+    return replace(loaded, variant=variant)
 
 
 def recipe_from_mapping(
@@ -131,6 +141,7 @@ def _takes_text(info: Any) -> bool:
 
 
 def _explained(message: str, values: Mapping[str, Any], where: str) -> RecipeError:
+    message = message.replace("$.variant[...]", f"$.variant.{_wrong_variant(values)}")
     if match := _UNKNOWN.fullmatch(message):
         key = _key(match["at"], match["field"])
         near = difflib.get_close_matches(match["field"], _known_keys(match["at"] or ""), n=1, cutoff=0.5)
@@ -148,6 +159,16 @@ def _explained(message: str, values: Mapping[str, Any], where: str) -> RecipeErr
     return RecipeError(f"{where}: {place_and_what}", key=place, hint=_nearest_value(what, place, values))
 
 
+def _wrong_variant(values: Mapping[str, Any]) -> str:
+    """Return the name of the first variant that is wrong: msgspec names no keys of a table."""
+    for name, table in values.get("variant", {}).items():
+        try:
+            msgspec.convert(table, VariantSpec)
+        except msgspec.ValidationError:
+            return str(name)
+    return "..."
+
+
 def _key(at: str | None, field: str) -> str:
     return f"{at}.{field}".lstrip(".") if at else field
 
@@ -155,15 +176,15 @@ def _key(at: str | None, field: str) -> str:
 def _known_keys(at: str) -> list[str]:
     kind: Any = Recipe
     for part in filter(None, re.split(r"[.\[]", at.replace("]", ""))):
-        if not part.isdigit() and part != "...":
-            kind = _struct_in(next(field.type for field in msgspec.structs.fields(kind) if field.name == part))
+        found = next((field.type for field in msgspec.structs.fields(kind) if field.name == part), None)
+        kind = kind if found is None else _struct_in(found)  # an index, or the name of a variant
     return [field.encode_name for field in msgspec.structs.fields(kind)]
 
 
 def _struct_in(kind: Any) -> Any:
     if isinstance(kind, type) and issubclass(kind, Struct):
         return kind
-    return next(found for found in map(_struct_in, getattr(kind, "__args__", ())) if found is not None)
+    return next((found for found in map(_struct_in, getattr(kind, "__args__", ())) if found is not None), None)
 
 
 def _nearest_value(what: str, key: str, values: Mapping[str, Any]) -> str | None:

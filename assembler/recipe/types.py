@@ -26,6 +26,16 @@ Kernel = Annotated[
         pattern=r"^\d+\.\d+(\.\d+)?$",
     ),
 ]
+Release = Annotated[
+    str,
+    Meta(
+        description="The release of Buildroot, such as '2025.02.16': cloned where no tree is given.",
+        pattern=r"^\d{4}\.\d{2}(\.\d+)?(-rc\d+)?$",
+    ),
+]
+Commit = Annotated[
+    str, Meta(description="The commit that the release's tag must be, in full.", pattern=r"^[0-9a-f]{40}$")
+]
 Duration = Annotated[str, Meta(description="A time such as '30s', '1m30s', '500ms'.", pattern=r"^(\d+(ms|s|m|h))+$")]
 
 
@@ -40,6 +50,54 @@ class SourceSpec(Struct, frozen=True, forbid_unknown_fields=True):
         tuple[str, ...],
         Meta(description="Directories whose mounted filesystem is read as well (directory only)."),
     ] = ()
+
+
+class BuildrootSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """How Buildroot builds `source.buildroot`; all of it is part of what a build is known by."""
+
+    version: Release | None = None
+    commit: Commit | None = None
+    repository: Annotated[
+        str | None, Meta(description="The git repository that is cloned; default: Buildroot's own.")
+    ] = None
+    releases: Annotated[
+        tuple[str, ...],
+        Meta(description="Releases that --buildroot may have, as globs; default: those of the version's series."),
+    ] = ()
+    toolchain: Annotated[
+        str | None,
+        Meta(description="A fragment of toolchain/configs with options: 'x86-64-glibc+cxx'; none: the defconfig's."),
+    ] = None
+    internal_toolchain: Annotated[
+        bool, Meta(description="Build the toolchain with the packages, in place of an SDK that recipes share.")
+    ] = False
+    options: Annotated[
+        tuple[str, ...], Meta(description="Options of toolchain/options for the packages alone: 'size', 'relro'.")
+    ] = ()
+    fragments: Annotated[
+        tuple[str, ...], Meta(description="Files beside the recipe whose lines come after the defconfig's.")
+    ] = ()
+    external: Annotated[tuple[str, ...], Meta(description="Further BR2_EXTERNAL folders, beside the recipe.")] = ()
+    ccache: Annotated[bool, Meta(description="Compile through ccache (BR2_CCACHE).")] = False
+    per_package: Annotated[
+        bool, Meta(description="A folder for each package (BR2_PER_PACKAGE_DIRECTORIES), which builds in parallel.")
+    ] = False
+    jobs: Annotated[
+        Annotated[int, Meta(ge=1)] | None, Meta(description="Jobs of a package's make; default: one a core.")
+    ] = None
+
+
+class VariantSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """Another build of the same image, selected with --variant: its tag ends in `-NAME`."""
+
+    description: str = ""
+    toolchain: Annotated[str | None, Meta(description="In place of buildroot.toolchain.")] = None
+    options: Annotated[tuple[str, ...] | None, Meta(description="In place of buildroot.options.")] = None
+    defconfig: Annotated[str | None, Meta(description="A file whose lines come after the defconfig's.")] = None
+    set: Annotated[
+        dict[str, str | int | bool | list[str]],
+        Meta(description="Other keys of the recipe, by their path: { 'budget.compressed' = '1.2 MB' }."),
+    ] = {}
 
 
 class SelectSpec(Struct, frozen=True, forbid_unknown_fields=True):
@@ -173,6 +231,8 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
         "latest"
     )
     description: str = ""
+    buildroot: BuildrootSpec = BuildrootSpec()
+    variant: Annotated[dict[str, VariantSpec], Meta(description="Other builds of the image, by name.")] = {}
     select: SelectSpec = SelectSpec()
     strip: StripSpec = StripSpec()
     files: tuple[FileSpec, ...] = ()
@@ -199,7 +259,14 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LoadedRecipe(Struct, frozen=True):
-    """A recipe and the folder that its relative paths start from."""
+    """A recipe and the folder that its relative paths start from.
+
+    Attributes:
+        recipe: as the file, the variant and the command line say together.
+        folder: what relative paths start from.
+        variant: the name of the variant that was selected.
+    """
 
     recipe: Recipe
     folder: str
+    variant: str | None = None
