@@ -24,14 +24,16 @@ class BrasmError(Exception):
     Attributes:
         message: one line that names the file, the key or the digest, and what is wrong.
         hint: what to do about it, where that is known.
+        context: lines that are shown before the message, such as the end of a program's output.
     """
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, context: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.context = context
 
 
 class NegativeAnswer(BrasmError):
@@ -51,8 +53,10 @@ class RecipeError(BrasmError):
 
     exit_code = 3
 
-    def __init__(self, message: str, *, key: str | None = None, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self, message: str, *, key: str | None = None, hint: str | None = None, context: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, hint=hint, context=context)
         self.key = key
 
 

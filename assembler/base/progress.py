@@ -14,6 +14,9 @@ class Progress(Protocol):
     def advance(self, amount: int) -> None:
         """The task came on by so much."""
 
+    def status(self, line: str) -> None:
+        """Say in one line where a task that takes minutes is."""
+
 
 class Silent:
     """Nobody listens."""
@@ -23,3 +26,6 @@ class Silent:
 
     def advance(self, amount: int) -> None:
         """See `Progress.advance`."""
+
+    def status(self, line: str) -> None:
+        """See `Progress.status`."""

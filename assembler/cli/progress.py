@@ -1,4 +1,4 @@
-"""Progress on a terminal, for work that takes over half a second. Elsewhere: silence."""
+"""Progress on a terminal, for work that takes over half a second. Elsewhere: silence, but for work of minutes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from assembler.base.progress import Progress, Silent
 from assembler.base.units import format_size
+from assembler.cli.output import note
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -23,6 +24,11 @@ def progress(*, quiet: bool) -> TerminalProgress | QuietProgress:
     return QuietProgress() if quiet or not sys.stderr.isatty() else TerminalProgress()
 
 
+def long_progress(*, quiet: bool) -> TerminalProgress | QuietProgress | LineProgress:
+    """Return a context manager that gives a listener for work that takes minutes."""
+    return progress(quiet=quiet) if quiet or sys.stderr.isatty() else LineProgress()
+
+
 class QuietProgress:
     """Shows nothing."""
 
@@ -31,6 +37,24 @@ class QuietProgress:
 
     def __exit__(self, *_: object) -> None:
         """Nothing was opened."""
+
+
+class LineProgress(Silent):
+    """Prints where a task that takes minutes is, a line each time: for logs of CI."""
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing was opened."""
+
+    def start(self, task: str, total: int | None = None, *, unit: str = "") -> None:
+        """See `Progress.start`."""
+        note(task)
+
+    def status(self, line: str) -> None:
+        """See `Progress.status`."""
+        note(line)
 
 
 class TerminalProgress:
@@ -64,6 +88,13 @@ class TerminalProgress:
             self._show_task(self._bar)
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[-1], completed=self._done, amount=self._amount())
+
+    def status(self, line: str) -> None:
+        """See `Progress.status`."""
+        self._name = line
+        self.advance(0)
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[-1], description=line)
 
     def _show_task(self, bar: Bar) -> None:
         """Show one task at a time, the current one."""
