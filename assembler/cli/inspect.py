@@ -10,10 +10,11 @@ import msgspec
 from assembler.base.paths import show
 from assembler.base.units import format_size
 from assembler.cli.options import json_option, platform_option, quiet_option
-from assembler.cli.output import console, print_json
+from assembler.cli.output import console, package_line, print_json
 from assembler.cli.progress import progress
 from assembler.oci.reference import parse
 from assembler.pipeline.examine import inspect
+from assembler.plan.inventory import PackageSum
 from assembler.tree import size_of, type_name
 
 if TYPE_CHECKING:
@@ -131,11 +132,16 @@ def _print_sums(out: Console, title: str, sums: Sequence[Sum]) -> None:
     table.add_column(title)
     for one in sums[:MOST]:
         share = one.size / total
-        table.add_row(format_size(one.size), f"{share:.1%}", _bar(share), f"{one.files:,}", _plain(show(one.name)))
+        table.add_row(format_size(one.size), f"{share:.1%}", _bar(share), f"{one.files:,}", _plain(_named(one)))
     if rest := sums[MOST:]:
         size, files = sum(one.size for one in rest), sum(one.files for one in rest)
         table.add_row(format_size(size), f"{size / total:.1%}", _bar(size / total), f"{files:,}", f"({len(rest)} more)")
     out.print("", table)
+
+
+def _named(one: Sum) -> str:
+    known = (one.version, one.license) if isinstance(one, PackageSum) else (None, None)
+    return package_line(show(one.name), *known)
 
 
 def _print_largest(out: Console, inspection: Inspection) -> None:

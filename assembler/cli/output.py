@@ -23,6 +23,11 @@ def print_json(value: Any) -> None:
     sys.stdout.write(data.decode() + "\n")
 
 
+def package_line(name: str, version: str | None, license_text: str | None) -> str:
+    """Write a package as people do: `gnutls 3.8.13, LGPL-2.1+`."""
+    return ", ".join(filter(None, (" ".join(filter(None, (name, version))), license_text)))
+
+
 def console() -> Console:
     """Return rich's console on standard output: plain when that is no terminal, and wide enough for pipes."""
     from rich.console import Console

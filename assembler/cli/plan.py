@@ -15,6 +15,9 @@ from assembler.pipeline.make import Sources, decide
 from assembler.tree import size_of, type_name
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from assembler.cli.options import Changes
     from assembler.plan.types import Decision, Plan
 
 
@@ -27,10 +30,7 @@ if TYPE_CHECKING:
 def command(
     *,
     recipe: str | None,
-    source: str | None,
-    entrypoint: str | None,
-    mode: str | None,
-    overrides: tuple[str, ...],
+    changes: Changes,
     list_files: bool,
     as_json: bool,
     quiet: bool,
@@ -39,10 +39,10 @@ def command(
 
     The table sums up by reason, `--files` lists every entry. `brasm why` explains a single one.
     """
-    loaded = read_recipe(recipe, source, entrypoint, mode, overrides)
+    loaded = read_recipe(recipe, changes)
     with progress(quiet=quiet) as listener:
         opened = Sources(listener).open(loaded)
-        plan = decide(loaded, opened, listener, with_packages=as_json)
+        plan = decide(loaded, opened, listener, with_packages=as_json or list_files)
     if as_json:
         print_json(_json(plan))
         return
@@ -90,10 +90,11 @@ def _print_table(plan: Plan) -> None:
 def _print_files(plan: Plan) -> None:
     out = console()
     for decision in plan.decisions.values():
-        out.print(_line(decision), markup=False, soft_wrap=True)
+        out.print(_line(decision, plan.packages), markup=False, soft_wrap=True)
 
 
-def _line(decision: Decision) -> str:
+def _line(decision: Decision, packages: Mapping[str, str]) -> str:
     mark = {"keep": "+", "transform": "~", "drop": "-"}[decision.verdict]
     entry = decision.entry
-    return f"{mark} {size_of(entry):>10} {show(entry.path)}  ({decision.reason}: {decision.rule})"
+    package = f" [{show(packages[entry.path])}]" if entry.path in packages else ""
+    return f"{mark} {size_of(entry):>10} {show(entry.path)}{package}  ({decision.reason}: {decision.rule})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from assembler.base.errors import RecipeError
@@ -23,7 +24,13 @@ _NANOSECONDS: Final = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10*
 _DURATION: Final = re.compile(r"(\d+)(ms|s|m|h)")
 
 
-def compose(recipe: Recipe, platform: Platform, layers: Sequence[Layer], epoch: int) -> Image:
+def compose(
+    recipe: Recipe,
+    platform: Platform,
+    layers: Sequence[Layer],
+    epoch: int,
+    annotations: Mapping[str, str] = MappingProxyType({}),
+) -> Image:
     """Put an image together.
 
     Args:
@@ -31,6 +38,7 @@ def compose(recipe: Recipe, platform: Platform, layers: Sequence[Layer], epoch: 
         platform: what the ELF files run on.
         layers: from the lowest up.
         epoch: the time of creation, in seconds since the epoch.
+        annotations: of the manifest; those of the recipe win.
     """
     created = rfc3339(epoch)
     config = ImageConfig(
@@ -43,7 +51,7 @@ def compose(recipe: Recipe, platform: Platform, layers: Sequence[Layer], epoch: 
         rootfs=RootFS("layers", tuple(layer.diff_id for layer in layers)),
         history=tuple(History(created=created, created_by=layer.created_by) for layer in layers),
     )
-    return Image(config, tuple(layers), dict(sorted(recipe.image.annotations.items())) or None)
+    return Image(config, tuple(layers), dict(sorted({**annotations, **recipe.image.annotations}.items())) or None)
 
 
 def creation_epoch(recipe: Recipe, environment: Mapping[str, str]) -> int:

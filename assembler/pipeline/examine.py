@@ -10,15 +10,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from assembler.base.digest import Digest
 from assembler.graph.closed import check_root
+from assembler.oci.packages import read_records
 from assembler.oci.types import ImageConfig
 from assembler.oci.validate import validate
 from assembler.oci.violation import Violation
 from assembler.pipeline.make import Sources, decide, widest_graph
-from assembler.plan.explain import Explanation, explain
-from assembler.plan.inventory import Inventory, take_inventory
+from assembler.plan.explain import Explanation, Owner, explain
+from assembler.plan.inventory import Inventory, take_inventory, with_records
 from assembler.recipe.inherit import inherit
 from assembler.sources.image import UnpackedLayer, find_image, open_image, read_image, stack_layers, unpack_layers
 from assembler.sources.packages import read_packages
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from assembler.base.progress import Progress
     from assembler.oci.reference import Reference
     from assembler.recipe.types import LoadedRecipe
+    from assembler.sources.open import Source
 
 
 def explain_path(loaded: LoadedRecipe, sources: Sources, path: str, progress: Progress) -> Explanation:
@@ -38,7 +41,17 @@ def explain_path(loaded: LoadedRecipe, sources: Sources, path: str, progress: Pr
     """
     source = sources.open(loaded)
     plan = decide(loaded, source, progress, with_packages=False)
-    return explain(plan, inherit(loaded, source.config), path, lambda: widest_graph(loaded, source))
+    explanation = explain(plan, inherit(loaded, source.config), path, lambda: widest_graph(loaded, source))
+    return replace(explanation, package=_owner(explanation.path, loaded, source))
+
+
+def _owner(path: str, loaded: LoadedRecipe, source: Source) -> Owner | None:
+    if loaded.recipe.source.buildroot is not None:
+        from assembler.pipeline.packages import owner_of  # other sources know nothing of Buildroot
+
+        return owner_of(path, source)
+    name = source.packages().get(path)
+    return None if name is None else Owner(name)
 
 
 class Inspection(Struct, frozen=True):
@@ -50,8 +63,8 @@ class Inspection(Struct, frozen=True):
         annotations: of the manifest.
         layers: the lowest first, each with its history's `created_by`.
         tree: all layers, one over the other.
-        packages: the package that owns each path, where the image knows.
-        inventory: where the bytes are.
+        packages: the package that owns each path, where the image has a package database.
+        inventory: where the bytes are; its packages those of an annotation, where there is no such database.
     """
 
     digest: Digest
@@ -86,6 +99,8 @@ def inspect(reference: Reference, platform: str | None, progress: Progress) -> I
     layers = unpack_layers(opened, progress)
     tree = stack_layers(layers)
     packages = read_packages(tree)
+    inventory = take_inventory(tuple(tree), packages)
+    records = {} if packages else read_records(opened.manifest.annotations or {})
     made_by = [one.created_by for one in opened.config.history if not one.empty_layer]
     made_by += [None] * (len(layers) - len(made_by))
     return Inspection(
@@ -95,7 +110,7 @@ def inspect(reference: Reference, platform: str | None, progress: Progress) -> I
         layers=tuple(_inspected(layer, text) for layer, text in zip(layers, made_by, strict=False)),
         tree=tree,
         packages=packages,
-        inventory=take_inventory(tuple(tree), packages),
+        inventory=with_records(inventory, records) if records else inventory,
     )
 
 

@@ -86,7 +86,16 @@ class Sources:
         self._opened: dict[tuple[object, ...], Source] = {}
 
     def open(self, loaded: LoadedRecipe) -> Source:
-        """Return a recipe's source."""
+        """Return a recipe's source: of one with a defconfig what was built of it.
+
+        Raises:
+            RecipeError: nothing was built of its defconfig as it is now.
+            SourceError: it cannot be read.
+        """
+        if loaded.recipe.source.buildroot is not None:
+            from assembler.pipeline.build import built
+
+            loaded = built(loaded)
         spec, lazy = loaded.recipe.source, loaded.recipe.select.mode == "closure"
         path = os.path.join(loaded.folder, spec.directory or spec.archive or spec.buildroot or "")
         image = (spec.image, loaded.folder) if spec.image is not None else None
@@ -140,14 +149,22 @@ def pack(
     source = sources.open(loaded)
     loaded = inherit(loaded, source.config)
     recipe, layers = loaded.recipe, loaded.recipe.layers
-    plan = decide(loaded, source, progress, with_packages=layers.split == "package")
+    is_output = recipe.source.buildroot is not None
+    plan = decide(loaded, source, progress, with_packages=is_output or layers.split == "package")
     platform = platform_of(plan, recipe)
     progress.start("compress", plan.tar_size, unit="B")
     options = RenderOptions(layers.compression, layers.level, epoch, _spool_folder(outputs))
-    image = compose(recipe, platform, [render(spec, options, progress) for spec in group(plan, layers.split)], epoch)
+    rendered = [render(spec, options, progress) for spec in group(plan, layers.split)]
+    image = compose(recipe, platform, rendered, epoch, _annotations(plan, source) if is_output else {})
     written = [put(image, plan.entries, output, recipe.name, recipe.version) for output in outputs]
     notes = (*source.notes, *(note for one in written for note in one.notes))
     return Packed(image, plan, tuple(one.reference for one in written), notes)
+
+
+def _annotations(plan: Plan, source: Source) -> Mapping[str, str]:
+    from assembler.pipeline.packages import packages_annotation  # other sources know nothing of Buildroot
+
+    return packages_annotation(plan, source)
 
 
 def _graph(tree: Tree, request: Request) -> Graph:

@@ -34,6 +34,14 @@ class Hop(Struct, frozen=True):
     found: str
 
 
+class Owner(Struct, frozen=True):
+    """The package that a path is of; version and licence where they are known."""
+
+    name: str
+    version: str | None = None
+    license: str | None = None
+
+
 class Explanation(Struct, frozen=True):
     """Why a path is in the image, or is not.
 
@@ -44,6 +52,7 @@ class Explanation(Struct, frozen=True):
         rule: the single rule.
         chain: the hops from a key of the recipe to the path, where the graph keeps it.
         keep_with: the nearest line of a recipe that would keep it, where it is dropped.
+        package: that it is of, where one is known.
     """
 
     path: str
@@ -52,6 +61,7 @@ class Explanation(Struct, frozen=True):
     rule: str
     chain: tuple[Hop, ...] = ()
     keep_with: str | None = None
+    package: Owner | None = None
 
 
 def explain(plan: Plan, loaded: LoadedRecipe, path: str, widest: Callable[[], Graph] | None = None) -> Explanation:

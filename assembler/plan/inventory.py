@@ -9,10 +9,12 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Final, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from assembler.base.paths import is_below
 from assembler.base.units import on_disk
 from assembler.elf.identify import identify
+from assembler.oci.packages import PackageRecord
 from assembler.tree import Directory, Entry, Regular, size_of
 
 if TYPE_CHECKING:
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from assembler.oci.image import Image
 
 Kind = Literal["program or library", "script", "python", "locale", "documentation", "configuration", "data"]
+
+NO_PACKAGE: Final = "(none)"
+"""What tables call files that are of no package."""
 
 _DOCUMENTATION: Final = ("/usr/share/doc", "/usr/share/man", "/usr/share/info", "/usr/share/gtk-doc")
 _LOCALE: Final = ("/usr/share/locale", "/usr/share/i18n", "/usr/lib/locale")
@@ -35,12 +40,19 @@ class Sum(Struct, frozen=True):
     size: int
 
 
+class PackageSum(Sum, frozen=True):
+    """Files of a package, with its version and licence where they are known."""
+
+    version: str | None = None
+    license: str | None = None
+
+
 class Inventory(Struct, frozen=True):
     """Sums, each list with the largest first; `largest` are the largest files themselves."""
 
     directories: tuple[Sum, ...]
     kinds: tuple[Sum, ...]
-    packages: tuple[Sum, ...]
+    packages: tuple[PackageSum, ...]
     largest: tuple[Entry, ...]
 
 
@@ -85,9 +97,27 @@ def take_inventory(entries: Sequence[Entry], packages: Mapping[str, str], *, mos
     return Inventory(
         directories=_sums(files, lambda entry: _directory_of(entry.path)),
         kinds=_sums(files, kind_of),
-        packages=_sums(files, lambda entry: packages.get(entry.path, "(none)")) if packages else (),
+        packages=tuple(PackageSum(one.name, one.files, one.size) for one in _package_sums(files, packages)),
         largest=tuple(sorted(files, key=lambda entry: (-size_of(entry), entry.path))[:most]),
     )
+
+
+def with_records(inventory: Inventory, records: Mapping[str, PackageRecord]) -> Inventory:
+    """Return an inventory whose packages are those of an image's annotation, and what is of none of them."""
+    rows = [
+        PackageSum(name, one.files, one.size, one.version or None, one.license or None) for name, one in records.items()
+    ]
+    files = sum(one.files for one in inventory.kinds) - sum(one.files for one in rows)
+    size = sum(one.size for one in inventory.kinds) - sum(one.size for one in rows)
+    if files > 0:
+        rows.append(PackageSum(NO_PACKAGE, files, max(size, 0)))
+    return replace(inventory, packages=tuple(sorted(rows, key=lambda one: (-one.size, one.name))))
+
+
+def package_records(entries: Iterable[Entry], packages: Mapping[str, str]) -> dict[str, PackageRecord]:
+    """Sum up the files of each package, for an image's annotation; what is of none is left out."""
+    sums = _package_sums(_once(entries), packages)
+    return {one.name: PackageRecord(files=one.files, size=one.size) for one in sums if one.name != NO_PACKAGE}
 
 
 def kind_of(entry: Regular) -> Kind:
@@ -137,6 +167,10 @@ def _sums(files: Iterable[Regular], key: Callable[[Regular], str]) -> tuple[Sum,
         count[1] += entry.content.size
     found = (Sum(title, *count) for title, count in counts.items())
     return tuple(sorted(found, key=lambda one: (-one.size, one.name)))
+
+
+def _package_sums(files: Iterable[Regular], packages: Mapping[str, str]) -> tuple[Sum, ...]:
+    return _sums(files, lambda entry: packages.get(entry.path, NO_PACKAGE)) if packages else ()
 
 
 def _directory_of(path: str) -> str:

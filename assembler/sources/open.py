@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, convert
 
-from assembler.base.errors import RecipeError, SourceError, UsageError
+from assembler.base.errors import SourceError, UsageError
 from assembler.oci.reference import parse
 from assembler.oci.types import ImageConfig
 from assembler.sources.directory import DirectoryOptions, read_directory
@@ -57,7 +57,6 @@ def open_source(spec: SourceSpec, folder: str, *, lazy: bool, progress: Progress
 
     Raises:
         SourceError: it cannot be read.
-        RecipeError: a Buildroot source was not built yet.
     """
     if spec.directory is not None:
         return _open_directory(spec, os.path.join(folder, spec.directory), lazy=lazy, progress=progress)
@@ -102,19 +101,12 @@ def _open_directory(spec: SourceSpec, path: str, *, lazy: bool, progress: Progre
 
 
 def _open_buildroot(path: str, progress: Progress) -> Source:
-    from assembler.sources.buildroot import output_of, read_output
+    from assembler.sources.buildroot import read_output
 
-    output = output_of(path)
-    if output is None:
-        raise RecipeError(
-            f"source.buildroot: {path}: Buildroot has built nothing of it yet",
-            key="source.buildroot",
-            hint="brasm build builds and packs it; --source OUTPUT packs an output folder that there is",
-        )
     notes: list[str] = []
     unreadable: list[str] = []
-    tree = read_output(output, progress, notes.append, unreadable.append)
-    return Source(tree, notes, unreadable, folder=os.path.join(output, "target"))
+    tree = read_output(path, progress, notes.append, unreadable.append)
+    return Source(tree, notes, unreadable, folder=os.path.join(path, "target"))
 
 
 def _open_image(text: str, folder: str, progress: Progress) -> Source:

@@ -17,6 +17,9 @@ from assembler.tree import Found, Regular, Tree
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+FILE_LIST = "build/packages-file-list.txt"
+"""Of a Buildroot output; `target-finalize` writes it."""
+
 _LISTS = ("/var/lib/dpkg/info", "/usr/lib/opkg/info", "/var/lib/opkg/info")
 _APK = ("/lib/apk/db/installed", "/usr/lib/apk/db/installed")
 
@@ -68,17 +71,21 @@ def _from_apk(tree: Tree) -> Iterator[tuple[str, str]]:
                     yield join(folder, value), package
 
 
-def _from_buildroot(folder: str | None) -> Iterator[tuple[str, str]]:
-    """Read lines `package,./path`; a path that several packages touched is the last one's (it overwrote the others)."""
-    if folder is None or name(os.path.abspath(folder)) != "target":
-        return
-    listing = os.path.join(os.path.dirname(os.path.abspath(folder)), "build", "packages-file-list.txt")
+def read_file_list(output: str) -> Iterator[tuple[str, str]]:
+    """Yield path and package of each line `package,./path` of a Buildroot output's list; nothing where it has none."""
+    listing = os.path.join(output, FILE_LIST)
     if os.path.isfile(listing):
         with open(listing, "rb") as file:
             for line in file:
                 package, comma, path = from_bytes(line).rstrip("\n").partition(",")
                 if comma:
                     yield normalize(path), package
+
+
+def _from_buildroot(folder: str | None) -> Iterator[tuple[str, str]]:
+    """Read the list beside a target; a path that several packages touched is the last one's (it overwrote theirs)."""
+    if folder is not None and name(os.path.abspath(folder)) == "target":
+        yield from read_file_list(os.path.dirname(os.path.abspath(folder)))
 
 
 def _text(tree: Tree, path: str) -> str:

@@ -1,7 +1,8 @@
 """An output folder of Buildroot (`O=`) as a root filesystem.
 
-In: the folder, however it was built: only `.config`, `target/` and the two tables that `make rootfs-common` writes are
-looked at. Out: the tree that Buildroot's own `images/rootfs.tar` has, and notes of what could not be replayed.
+In: the folder, however it was built: only `.config`, `target/`, the two tables that `make rootfs-common` writes and the
+list of the packages' files are looked at. Out: the tree that Buildroot's own `images/rootfs.tar` has, and notes of what
+could not be replayed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from assembler.base.paths import from_bytes
 from assembler.plan.passes.buildroot import MARKER
 from assembler.sources.buildroot.devices import apply_device_table, parse_device_table
 from assembler.sources.buildroot.draft import Draft
+from assembler.sources.buildroot.stale import check_stale, word_newer
 from assembler.sources.buildroot.users import apply_users_table, parse_users_table
 from assembler.sources.directory import DirectoryOptions, read_directory
 
@@ -60,17 +62,20 @@ def read_output(
         unreadable: told of a directory that this user may not list.
 
     Raises:
-        SourceError: the folder is no output, its tables are not there yet, or a table is wrong.
+        SourceError: the folder is no output, its tables are not there yet, a table is wrong, or packages that are not
+            in the configuration have files in the target.
         RecipeError: the configuration cannot be read.
     """
     config = read_configuration(output)
     users, devices = _table(output, _USERS), _table(output, _DEVICES)
-    draft = Draft(read_directory(os.path.join(output, "target"), DirectoryOptions(note, unreadable), progress))
+    target = read_directory(os.path.join(output, "target"), DirectoryOptions(note, unreadable), progress)
+    check_stale(output, config, target)
+    draft = Draft(target)
     draft.remove(MARKER)
     method = config.get("BR2_TARGET_GENERIC_PASSWD_METHOD", _DEFAULT_METHOD)
     apply_users_table(draft, parse_users_table(users, _USERS), method, _USERS)
     apply_device_table(draft, parse_device_table(devices, _DEVICES), _DEVICES)
-    for line in _not_replayed(output, config, draft):
+    for line in (*word_newer(output), *_not_replayed(output, config, draft)):
         note(line)
     draft.empty("/run")
     draft.empty("/tmp")  # noqa: S108  (in the root)

@@ -73,6 +73,73 @@ def test_removals_by_hooks_are_replayed_and_all_else_is_reported(output: Path) -
     assert len(notes) == 4
 
 
+_LIST = """busybox,./bin/busybox
+taskd,./usr/bin/taskd
+taskd,./usr/include/taskd.h
+host-x,./etc/x
+toolchain-external-old,./etc/nsswitch.conf
+"""
+
+
+def with_packages(output: Path, listing: str, symbols: str) -> None:
+    """Give an output a list of packages' files, those that it needs to have, and a configuration."""
+    (output / ".config").write_text(symbols)
+    (output / "build/packages-file-list.txt").write_text(listing)
+    for file in ("bin/busybox", "usr/bin/taskd", "etc/x", "etc/nsswitch.conf"):
+        (output / "target" / file).parent.mkdir(parents=True, exist_ok=True)
+        (output / "target" / file).touch()
+
+
+def test_a_package_that_was_taken_out_is_never_packed(output: Path) -> None:
+    with_packages(output, _LIST, "BR2_PACKAGE_BUSYBOX=y\n# BR2_PACKAGE_TASKD is not set\n")
+    with pytest.raises(SourceError, match="package taskd in target/ and not in the configuration") as caught:
+        tree_of(output, [])
+    assert caught.value.exit_code == 4
+    assert "`make clean all`, or brasm build" in str(caught.value.hint)
+    with_packages(output, _LIST, "# nothing is on: a symbol whose dependencies are not met has no line at all\n")
+    with pytest.raises(SourceError, match="packages busybox, taskd in target/"):
+        tree_of(output, [])
+
+
+@pytest.mark.parametrize(
+    ("listing", "symbols"),
+    [
+        pytest.param(_LIST, "BR2_PACKAGE_BUSYBOX=y\nBR2_PACKAGE_TASKD=y\n", id="all are configured"),
+        pytest.param("linux,./bin/busybox\n", "BR2_LINUX_KERNEL=y\n", id="the kernel"),
+        pytest.param("grub2,./bin/busybox\n", "BR2_TARGET_GRUB2=y\n", id="a boot loader"),
+        pytest.param("udev,./bin/busybox\n", "BR2_PACKAGE_HAS_UDEV=y\n", id="a virtual package"),
+        pytest.param("a-b.c,./bin/busybox\n", "BR2_PACKAGE_A_B_C=y\n", id="a name with other signs"),
+        pytest.param("gone,./usr/include/x.h\ngone,./usr/bin\n", "", id="none of its files is left"),
+        pytest.param("gone,./bin/busybox\nbusybox,./bin/busybox\n", "BR2_PACKAGE_BUSYBOX=y\n", id="overwritten"),
+    ],
+)
+def test_targets_that_are_of_their_configuration(output: Path, listing: str, symbols: str) -> None:
+    with_packages(output, listing, symbols)
+    assert "/bin/busybox" in tree_of(output, [])
+
+
+def test_a_stale_file_behind_a_merged_usr(output: Path) -> None:
+    (output / "target/usr/bin").mkdir()
+    (output / "target/bin").symlink_to("usr/bin")
+    with_packages(output, "gone,./bin/busybox\n", "")
+    with pytest.raises(SourceError, match="package gone in target/"):
+        tree_of(output, [])
+
+
+def test_a_configuration_that_was_changed_later_is_reported(output: Path) -> None:
+    with_packages(output, "busybox,./bin/busybox\n", "BR2_PACKAGE_BUSYBOX=y\n")
+    os.utime(output / ".config", (1000, 1000))
+    os.utime(output / "build/packages-file-list.txt", (2000, 2000))
+    notes: list[str] = []
+    tree_of(output, notes)
+    assert notes == []
+    os.utime(output / ".config", (3000, 3000))
+    tree_of(output, notes)
+    assert notes == [
+        f"{output}/.config was changed after target/ was finished: target/ may be of another configuration"
+    ]
+
+
 def test_the_folder_or_its_target_is_meant(output: Path) -> None:
     assert output_of(str(output)) == output_of(str(output / "target")) == str(output)
     assert source_table(str(output)) == source_table(str(output / "target")) == {"buildroot": str(output)}
