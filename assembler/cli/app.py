@@ -23,11 +23,18 @@ if TYPE_CHECKING:
 
 VERBS: Final = {
     "pack": "Pack a root filesystem into an OCI image.",
+    "build": "Build a recipe's packages with Buildroot, and pack them.",
     "plan": "Show what would be kept, dropped and changed, and why; write nothing.",
     "why": "Explain why a path is in the image, or why it is not.",
     "deps": "Show what ELF files need and where it is found: ldd for any root, nothing executed.",
     "verify": "Check an image: digests, the spec's rules, and that its root is closed.",
     "inspect": "Show what is in an image and where the bytes are.",
+    "cost": "Show what packages and symbols of Buildroot's cost in the image.",
+    "new": "Start a recipe: its folder, with recipe.toml and defconfig.",
+    "add": "Add packages, with what they need, to a recipe's defconfig.",
+    "search": "Find packages of Buildroot.",
+    "menuconfig": "Change a recipe's defconfig in Buildroot's own menu.",
+    "toolchain": "Build, list, export toolchains that recipes share.",
     "rules": "List the rules of what programs open at run time.",
     "recipes": "List the recipes that ship with brasm.",
     "schema": "Print the JSON schema of a recipe.",
@@ -118,10 +125,12 @@ def _run() -> int:
     except BrasmError as error:
         if debug:
             raise
-        return _fail(error.message, error.hint, error.exit_code)
+        return _fail(error.message, error.hint, error.exit_code, error.context)
 
 
-def _fail(message: str, hint: str | None, code: int) -> int:
+def _fail(message: str, hint: str | None, code: int, context: tuple[str, ...] = ()) -> int:
+    for line in context:
+        click.echo(click.style(f"  | {line}", dim=True), err=True)
     click.echo(click.style("error: ", fg="red", bold=True) + message, err=True)
     if hint:
         click.echo(click.style("hint: ", fg="cyan") + hint, err=True)

@@ -5,17 +5,19 @@ Whatever reads recipes is imported where it is used, since half of the verbs hav
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shlex
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
+from msgspec import Struct
 
 from assembler.base.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from assembler.recipe.types import LoadedRecipe
 
@@ -28,22 +30,36 @@ platform_option = click.option(
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress, notes or summary.")
 
 
+class Changes(Struct, frozen=True):
+    """What the command line lays over a recipe."""
+
+    source: str | None = None
+    entrypoint: str | None = None
+    variant: str | None = None
+    mode: str | None = None
+    overrides: tuple[str, ...] = ()
+
+
 def recipe_options(function: Function) -> Function:
-    """Add the options that make or change a recipe."""
-    for option in reversed(
-        (
-            click.option(
-                "-s", "--source", metavar="SOURCE", help="Folder, tarball or image to pack; overrides the recipe's."
-            ),
-            click.option("-e", "--entrypoint", metavar="COMMAND", help="Program and arguments to start with."),
-            click.option("--mode", type=click.Choice(["closure", "prune", "all"]), help="What of the source is kept."),
-            click.option(
-                "--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Set any key: layers.level=12."
-            ),
-        )
-    ):
-        function = option(function)
-    return function
+    """Add the options that make or change a recipe; the verb gets them as `changes`."""
+
+    @functools.wraps(function)
+    def verb(**values: Any) -> object:
+        changes = Changes(**{name: values.pop(name) for name in Changes.__struct_fields__})
+        return function(changes=changes, **values)
+
+    for option in reversed(_RECIPE_OPTIONS):
+        verb = option(verb)
+    return cast("Function", verb)
+
+
+_RECIPE_OPTIONS: Final = (
+    click.option("-s", "--source", metavar="SOURCE", help="Folder, tarball or image to pack; overrides the recipe's."),
+    click.option("-e", "--entrypoint", metavar="COMMAND", help="Program and arguments to start with."),
+    click.option("--variant", metavar="NAME", help="Which of the recipe's variants."),
+    click.option("--mode", type=click.Choice(["closure", "prune", "all"]), help="What of the source is kept."),
+    click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Set any key: layers.level=12."),
+)
 
 
 def complete_recipe(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[Any]:
@@ -56,36 +72,49 @@ def complete_recipe(_context: click.Context, _parameter: click.Parameter, incomp
     return [*map(CompletionItem, names), CompletionItem(incomplete, type="file")]
 
 
-def read_recipe(
-    text: str | None, source: str | None, entrypoint: str | None, mode: str | None, overrides: Sequence[str]
-) -> LoadedRecipe:
+def read_recipe(text: str | None, changes: Changes) -> LoadedRecipe:
     """Read a recipe and lay the command line over it; without a recipe, make one of the command line alone.
 
     Raises:
-        UsageError: neither a recipe nor a source was given.
+        UsageError: neither a recipe nor a source was given, or a variant of no recipe.
         RecipeError: the recipe is wrong.
     """
     from assembler.recipe import load_recipe, recipe_from_mapping
     from assembler.recipe.find import find_recipe
     from assembler.recipe.load import override
-    from assembler.sources.open import source_table
 
-    given: dict[str, Any] = {}
-    if source is not None:
-        given["source"] = source_table(source)
-    if entrypoint is not None:
-        given["image.entrypoint"] = shlex.split(entrypoint)
-    if mode is not None:
-        given["select.mode"] = mode
+    given = _given(changes)
     if text is not None:
-        return load_recipe(find_recipe(text), overrides, given)
-    if source is None:
+        path = find_recipe(text)
+        loaded = load_recipe(path, changes.overrides, given, changes.variant)
+        if changes.source is not None and loaded.recipe.source.buildroot is not None:
+            from assembler.pipeline.build import check_output_of
+
+            check_output_of(load_recipe(path, changes.overrides, {}, changes.variant), loaded.recipe.source.buildroot)
+        return loaded
+    if changes.variant is not None:
+        raise UsageError(f"--variant {changes.variant}: only a recipe has variants")
+    if changes.source is None:
         raise UsageError(
             "neither a recipe nor a source is given",
             hint="brasm pack RECIPE, or brasm pack --source DIR --entrypoint PROGRAM -o x.tar",
         )
-    name = _name_for(shlex.split(entrypoint)[0] if entrypoint else source)
-    return recipe_from_mapping(override({"name": name}, given), os.getcwd(), overrides)
+    name = _name_for(shlex.split(changes.entrypoint)[0] if changes.entrypoint else changes.source)
+    return recipe_from_mapping(override({"name": name}, given), os.getcwd(), changes.overrides)
+
+
+def _given(changes: Changes) -> dict[str, Any]:
+    """Return the recipe's keys that options of their own set."""
+    given: dict[str, Any] = {}
+    if changes.source is not None:
+        from assembler.sources.open import source_table
+
+        given["source"] = source_table(changes.source)
+    if changes.entrypoint is not None:
+        given["image.entrypoint"] = shlex.split(changes.entrypoint)
+    if changes.mode is not None:
+        given["select.mode"] = changes.mode
+    return given
 
 
 def _name_for(text: str) -> str:
