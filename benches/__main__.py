@@ -39,8 +39,17 @@ def main() -> None:
     finally:
         shutil.rmtree(scratch)
     with open(options.output, "w", encoding="utf-8") as file:
-        file.write(text)
+        file.write(text + real_builds())
     print(text)
+
+
+def real_builds() -> str:
+    """Return the record of real Buildroot builds, which `python -m benches.buildroot` writes where there are some."""
+    path = os.path.join(HERE, "BUILDROOT.md")
+    if not os.path.isfile(path):
+        return ""
+    with open(path, encoding="utf-8") as file:
+        return f"\n{file.read()}"
 
 
 def debian(scratch: str) -> str:

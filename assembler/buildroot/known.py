@@ -13,7 +13,6 @@ from assembler.base.errors import ProgramError, SourceError
 from assembler.buildroot.facts import Package, parse_show_info
 from assembler.buildroot.job import SHOW_INFO
 from assembler.buildroot.make import NOTES, Make, query
-from assembler.buildroot.watch import read_times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,15 +41,6 @@ def packages_of_output(output: str) -> Mapping[str, Package]:
         SourceError: its make cannot be asked, or does not answer as Buildroot's does.
     """
     return noted_packages(output) or _ask(output)
-
-
-def build_times(output: str) -> Mapping[str, float]:
-    """Return the seconds that each package took to build; none where the folder has no log of that."""
-    try:
-        with open(os.path.join(output, "build", "build-time.log"), encoding="utf-8", errors="replace") as file:
-            return read_times(file)
-    except FileNotFoundError:
-        return {}
 
 
 def known_version(package: Package | None) -> str | None:

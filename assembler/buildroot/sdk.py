@@ -23,6 +23,7 @@ from assembler.buildroot.checkout import Checkout
 from assembler.buildroot.compose import ToolchainName, compose_sdk
 from assembler.buildroot.job import Job, read_config, run_job
 from assembler.buildroot.store import SHORT, Toolchain, add_toolchain, find_toolchain, unpack_sdk
+from assembler.buildroot.watch import time_spent
 
 if TYPE_CHECKING:
     from assembler.base.progress import Progress
@@ -100,7 +101,8 @@ def _build(request: SdkRequest, progress: Progress, *, keep: bool) -> Toolchain:
     )
     run_job(job, f"toolchain {request.name}", progress)
     progress.start("keep the SDK")
-    facts = _facts(request, read_config(os.path.join(job.output, ".config")), time.monotonic() - began)
+    seconds = time_spent(job.output, time.monotonic() - began)
+    facts = _facts(request, read_config(os.path.join(job.output, ".config")), seconds)
     archive = _archive(job.output)
     made = add_toolchain(facts, lambda folder: unpack_sdk(archive, folder))
     if not keep:

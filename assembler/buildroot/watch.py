@@ -103,6 +103,25 @@ def read_times(lines: Iterable[str]) -> dict[str, float]:
     return sums
 
 
+def time_spent(output: str, elapsed: float) -> float:
+    """Return the seconds that a build took over all calls: what its steps took, where that is more than this call.
+
+    Args:
+        output: the output folder, in which one package was built at a time.
+        elapsed: seconds of this call.
+    """
+    return max(elapsed, sum(logged_times(output).values()))
+
+
+def logged_times(output: str) -> dict[str, float]:
+    """Return the seconds that each package of an output folder took; empty where it has no log of that."""
+    path = os.path.join(output, "build", "build-time.log")
+    if not os.path.isfile(path):
+        return {}
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return read_times(file)
+
+
 def remembered_times() -> dict[str, float]:
     """Return the seconds that packages took in earlier builds on this machine; empty where none is known."""
     try:
@@ -114,11 +133,9 @@ def remembered_times() -> dict[str, float]:
 
 def remember_times(output: str) -> None:
     """Add what a build took to what is known for the next estimate."""
-    path = os.path.join(output, "build", "build-time.log")
-    if not os.path.isfile(path):
+    times = logged_times(output)
+    if not times:
         return
-    with open(path, encoding="utf-8", errors="replace") as file:
-        times = read_times(file)
     known = {**remembered_times(), **{name: round(seconds, 1) for name, seconds in times.items()}}
     os.makedirs(cache_folder(), exist_ok=True)
     with atomic_file(os.path.join(cache_folder(), _TIMES)) as descriptor:

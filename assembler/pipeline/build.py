@@ -34,6 +34,7 @@ from assembler.buildroot.checkout import Checkout, find_checkout
 from assembler.buildroot.compose import compose_recipe, own_symbols, parse_toolchain
 from assembler.buildroot.job import MACHINE_SYMBOLS, Job, read_config, run_job
 from assembler.buildroot.sdk import SdkRequest, external_toolchain, get_toolchain
+from assembler.buildroot.watch import time_spent
 
 if TYPE_CHECKING:
     from assembler.base.progress import Progress
@@ -93,7 +94,8 @@ def build(loaded: LoadedRecipe, options: BuildOptions, progress: Progress) -> Bu
         progress.status(line)
     begin(wanted)
     run_job(job, loaded.recipe.name, progress)
-    done = finish(wanted, time.monotonic() - began)
+    elapsed = time.monotonic() - began
+    done = finish(wanted, elapsed if job.jobs > 1 else time_spent(wanted.output, elapsed))
     return Built(done, fresh=True, notes=(*_pin_notes(loaded, checkout), *changed))
 
 

@@ -15,8 +15,9 @@ from assembler.base.errors import RecipeError
 from assembler.buildroot.compose import own_symbols
 from assembler.buildroot.cost import Cost, cost_of
 from assembler.buildroot.job import read_config
-from assembler.buildroot.known import build_times, packages_of_output
+from assembler.buildroot.known import packages_of_output
 from assembler.buildroot.needs import Configured
+from assembler.buildroot.watch import logged_times
 from assembler.pipeline.build import has_defconfig
 from assembler.pipeline.make import Sources, decide
 from assembler.pipeline.packages import output_folder
@@ -60,7 +61,7 @@ def cost(loaded: LoadedRecipe, sources: Sources, progress: Progress) -> Costs:
     progress.start("packages")
     output = output_folder(source)
     symbols = read_config(os.path.join(output, ".config"))
-    configured = Configured(packages_of_output(output), symbols, asked, build_times(output))
+    configured = Configured(packages_of_output(output), symbols, asked, logged_times(output))
     found = cost_of(plan, configured, closure_only=loaded.recipe.select.mode == "closure")
     return Costs(output, found, (*plan.warnings, *source.notes))
 

@@ -13,8 +13,9 @@ from assembler.base.progress import Silent
 from assembler.buildroot.builds import begin, finish, new_build
 from assembler.buildroot.cost import Cost, cost_of
 from assembler.buildroot.facts import Package
-from assembler.buildroot.known import build_times, noted_packages, packages_of_output
+from assembler.buildroot.known import noted_packages, packages_of_output
 from assembler.buildroot.needs import Configured, Needs, symbols_of
+from assembler.buildroot.watch import logged_times
 from assembler.pipeline.cost import cost
 from assembler.pipeline.make import Sources
 from assembler.recipe import recipe_from_mapping
@@ -231,7 +232,7 @@ def test_what_lies_noted_is_read_and_the_images_left_out(output: Path) -> None:
         "util-linux",
     )
     assert "rootfs-tar" not in found
-    assert build_times(str(output))["taskd"] > 0
+    assert logged_times(str(output))["taskd"] > 0
 
 
 @pytest.mark.parametrize("in_tree", [False, True])
@@ -245,7 +246,7 @@ def test_an_output_of_others_is_asked(tmp_path: Path, in_tree: bool) -> None:
     (folder / "Makefile").write_text(f"show-info:\n\t@cat {tmp_path}/show-info.json\n")
     assert packages_of_output(str(output))["gnutls"].version == "3.8.13"
     assert noted_packages(str(output)) == {}, "nothing is written into what is others'"
-    assert build_times(str(output)) == {}
+    assert logged_times(str(output)) == {}
 
 
 def test_an_output_that_cannot_be_asked(tmp_path: Path) -> None:

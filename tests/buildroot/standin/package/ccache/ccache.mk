@@ -1,0 +1,14 @@
+CCACHE_VERSION = 4.10.2
+CCACHE_SOURCE = ccache-$(CCACHE_VERSION).tar.xz
+CCACHE_SITE = https://github.com/ccache/ccache/releases/download/v$(CCACHE_VERSION)
+CCACHE_LICENSE = GPL-3.0+, others
+CCACHE_LICENSE_FILES = LICENSE.adoc GPL-3.0.txt
+HOST_CCACHE_DEPENDENCIES = host-pkgconf
+HOST_CCACHE_ADD_CCACHE_DEPENDENCY = NO
+
+define HOST_CCACHE_MAKE_CACHE_DIR
+	@mkdir -p $(BR_CACHE_DIR)
+endef
+HOST_CCACHE_POST_INSTALL_HOOKS += HOST_CCACHE_MAKE_CACHE_DIR
+
+$(eval $(host-cmake-package))

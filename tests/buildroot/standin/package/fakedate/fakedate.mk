@@ -1,0 +1,4 @@
+HOST_FAKEDATE_LICENSE = GPL-2.0+
+HOST_FAKEDATE_ADD_CCACHE_DEPENDENCY = NO
+
+$(eval $(host-generic-package))

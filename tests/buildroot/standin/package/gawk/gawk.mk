@@ -1,0 +1,7 @@
+GAWK_VERSION = 5.3.1
+GAWK_SOURCE = gawk-$(GAWK_VERSION).tar.xz
+GAWK_SITE = $(BR2_GNU_MIRROR)/gawk
+GAWK_LICENSE = GPL-3.0+
+GAWK_LICENSE_FILES = COPYING
+
+$(eval $(host-autotools-package))

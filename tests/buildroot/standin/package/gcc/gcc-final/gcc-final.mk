@@ -1,0 +1,35 @@
+GCC_FINAL_VERSION = $(GCC_VERSION)
+GCC_FINAL_SITE = $(GCC_SITE)
+GCC_FINAL_SOURCE = $(GCC_SOURCE)
+GCC_FINAL_LICENSE = GPL-3.0-with-GCC-exception
+GCC_FINAL_LICENSE_FILES = COPYING.RUNTIME
+HOST_GCC_FINAL_LICENSE = $(HOST_GCC_LICENSE)
+HOST_GCC_FINAL_LICENSE_FILES = $(HOST_GCC_LICENSE_FILES)
+GCC_FINAL_CPE_ID_VENDOR = gnu
+GCC_FINAL_CPE_ID_PRODUCT = gcc
+GCC_FINAL_DEPENDENCIES = host-gcc-final
+GCC_FINAL_ADD_TOOLCHAIN_DEPENDENCY = NO
+GCC_FINAL_INSTALL_STAGING = YES
+GCC_FINAL_DL_SUBDIR = gcc
+HOST_GCC_FINAL_DL_SUBDIR = gcc
+HOST_GCC_FINAL_SUBDIR = build
+HOST_GCC_FINAL_DEPENDENCIES = $(HOST_GCC_COMMON_DEPENDENCIES) $(call qstrip,$(BR2_TOOLCHAIN_BUILDROOT_LIBC))
+
+GCC_FINAL_CXX = $(if $(BR2_INSTALL_LIBSTDCPP),'f 755 usr/lib/libstdc++.so.6.0.33' \
+	'l usr/lib/libstdc++.so.6 libstdc++.so.6.0.33' 'l usr/lib/libstdc++.so libstdc++.so.6.0.33')
+GCC_FINAL_INSTALL_STAGING_CMDS = $(STANDIN_INSTALL_STAGING) $(GCC_FINAL_CXX)
+GCC_FINAL_INSTALL_TARGET_CMDS = $(STANDIN_INSTALL_TARGET) $(GCC_FINAL_CXX)
+
+define HOST_GCC_FINAL_INSTALL_CMDS
+	@mkdir -p $(HOST_DIR)/bin && cd $(HOST_DIR)/bin && \
+	sed -e 's/@TUPLE@/$(GNU_TARGET_NAME)/; s/@VERSION@/$(GCC_VERSION)/; s/@RELEASE@/$(BR2_VERSION_FULL)/' \
+		-e 's/@SSP@/$(or $(BR2_TOOLCHAIN_HAS_SSP),n)/' $(TOPDIR)/support/standin/cross-gcc > $(GNU_TARGET_NAME)-gcc && \
+	chmod 755 $(GNU_TARGET_NAME)-gcc && \
+	for tool in gcc $(if $(BR2_INSTALL_LIBSTDCPP),g++); do \
+		[ $$tool = gcc ] || ln -sf $(GNU_TARGET_NAME)-gcc $(GNU_TARGET_NAME)-$$tool; \
+		ln -sf $(GNU_TARGET_NAME)-$$tool $(ARCH)-linux-$$tool; \
+	done
+endef
+
+$(eval $(generic-package))
+$(eval $(host-autotools-package))

@@ -1,0 +1,16 @@
+GNUTLS_VERSION_MAJOR = 3.8
+GNUTLS_VERSION = $(GNUTLS_VERSION_MAJOR).13
+GNUTLS_SOURCE = gnutls-$(GNUTLS_VERSION).tar.xz
+GNUTLS_SITE = https://www.gnupg.org/ftp/gcrypt/gnutls/v$(GNUTLS_VERSION_MAJOR)
+GNUTLS_LICENSE = LGPL-2.1+ (core library)
+GNUTLS_LICENSE_FILES = COPYING.LESSERv2 README.md
+GNUTLS_DEPENDENCIES = host-pkgconf libtasn1 libunistring nettle $(if $(BR2_PACKAGE_ZLIB),zlib)
+GNUTLS_CPE_ID_VENDOR = gnu
+GNUTLS_INSTALL_STAGING = YES
+
+ifeq ($(BR2_PACKAGE_GNUTLS_OPENSSL),y)
+GNUTLS_LICENSE += , GPL-3.0+ (gnutls-openssl library)
+GNUTLS_LICENSE_FILES += COPYING
+endif
+
+$(eval $(autotools-package))

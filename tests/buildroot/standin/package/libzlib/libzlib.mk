@@ -1,0 +1,12 @@
+LIBZLIB_VERSION = 1.3.2
+LIBZLIB_SOURCE = zlib-$(LIBZLIB_VERSION).tar.xz
+LIBZLIB_SITE = https://www.zlib.net
+LIBZLIB_LICENSE = Zlib
+LIBZLIB_LICENSE_FILES = LICENSE
+LIBZLIB_INSTALL_STAGING = YES
+LIBZLIB_PROVIDES = zlib
+LIBZLIB_CPE_ID_VENDOR = zlib
+LIBZLIB_CPE_ID_PRODUCT = zlib
+
+$(eval $(generic-package))
+$(eval $(host-generic-package))

@@ -1,0 +1,3 @@
+MAKEDEVS_LICENSE = GPL-2.0
+
+$(eval $(host-generic-package))

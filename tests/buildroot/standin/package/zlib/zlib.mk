@@ -1,0 +1,2 @@
+$(eval $(virtual-package))
+$(eval $(host-virtual-package))

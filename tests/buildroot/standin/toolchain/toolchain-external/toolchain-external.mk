@@ -1,0 +1,25 @@
+TOOLCHAIN_EXTERNAL_ADD_TOOLCHAIN_DEPENDENCY = NO
+ifeq ($(BR2_TOOLCHAIN_USES_MUSL),y)
+TOOLCHAIN_EXTERNAL_DEPENDENCIES += musl-compat-headers
+endif
+
+TOOLCHAIN_EXTERNAL_PREFIX = $(call qstrip,$(BR2_TOOLCHAIN_EXTERNAL_PREFIX))
+TOOLCHAIN_EXTERNAL_DOWNLOAD_INSTALL_DIR = $(HOST_DIR)/opt/ext-toolchain
+ifeq ($(BR2_TOOLCHAIN_EXTERNAL_DOWNLOAD),y)
+TOOLCHAIN_EXTERNAL_INSTALL_DIR = $(TOOLCHAIN_EXTERNAL_DOWNLOAD_INSTALL_DIR)
+else
+TOOLCHAIN_EXTERNAL_INSTALL_DIR = $(abspath $(call qstrip,$(BR2_TOOLCHAIN_EXTERNAL_PATH)))
+endif
+TOOLCHAIN_EXTERNAL_BIN = \
+	$(TOOLCHAIN_EXTERNAL_INSTALL_DIR)/$(or $(call qstrip,$(BR2_TOOLCHAIN_EXTERNAL_REL_BIN_PATH)),bin)
+
+$(eval $(virtual-package))
+
+ifeq ($(BR2_TOOLCHAIN_EXTERNAL),y)
+ifeq ($(TOOLCHAIN_EXTERNAL_PREFIX),)
+$(error No prefix selected for external toolchain package \
+	$(BR2_PACKAGE_PROVIDES_TOOLCHAIN_EXTERNAL). Configuration error)
+endif
+endif
+
+include $(sort $(wildcard toolchain/toolchain-external/*/*.mk))
