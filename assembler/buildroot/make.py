@@ -50,15 +50,13 @@ _HINTS: Final = {
     "FORCE_UNSAFE_CONFIGURE=1": "build as an ordinary user, or with FORCE_UNSAFE_CONFIGURE=1 in the environment",
     "You have legacy configuration": "the defconfig has symbols that this release no longer has: brasm menuconfig",
     "You must install": "install it, and run it again",
-    "Temporary failure in name resolution": "no network? Put the file into the download folder, or name a mirror "
-    "(BR2_PRIMARY_SITE in --config)",
-    "unable to resolve host address": "no network? Put the file into the download folder, or name a mirror "
-    "(BR2_PRIMARY_SITE in --config)",
-    "Could not resolve host": "no network? Put the file into the download folder, or name a mirror "
-    "(BR2_PRIMARY_SITE in --config)",
     "doesn't have expected": "the file in the download folder is not the one that the package's .hash file names",
     "No hash found for": "the package's .hash file knows no such file: a version of your own needs its hash there",
 }
+_NOT_DOWNLOADED: Final = (
+    "no network, or no such file there? Put it into the download folder (BR2_DL_DIR), or name a mirror "
+    "(BR2_PRIMARY_SITE in --config)"
+)
 _HINT: Final = re.compile("|".join(map(re.escape, _HINTS)))
 
 
@@ -194,7 +192,8 @@ def _failed(make: Make, words: Sequence[str], failure: Failure, hints: Sequence[
         what = f"{failure.package} failed while it was {step}: {failure.error}"
     else:
         what = f"Buildroot's make failed: {failure.error}"
-    told = f"{hints[0]}; " if hints else ""
+    known = [*hints, *([_NOT_DOWNLOADED] if failure.step == "downloaded" else [])]
+    told = f"{known[0]}; " if known else ""
     return ProgramError(
         what, hint=f"{told}the whole log: {make.log}; by hand: {make.shown(*words)}", context=failure.context
     )

@@ -244,8 +244,19 @@ def test_a_second_call_does_not_build_in_the_same_folder(workshop: Workshop) -> 
 def test_no_network(workshop: Workshop) -> None:
     recipe = workshop.recipe("app", "BR2_PACKAGE_ZLIB=y\n")
     told = workshop.refused(6, "build", recipe, STANDIN_DOWNLOAD_FAIL="zlib")
-    assert "zlib" in told
-    assert "BR2_PRIMARY_SITE" in told
+    assert "libzlib-1.3.2 failed while it was downloaded" in told
+    assert "Put it into the download folder (BR2_DL_DIR), or name a mirror" in told
+
+
+def test_a_primary_site_without_the_file(workshop: Workshop) -> None:
+    recipe = workshop.recipe("app", "BR2_PACKAGE_ZLIB=y\n")
+    workshop.brasm("toolchain", "build", "--recipe", recipe)
+    (workshop.folder / "machine").write_text(
+        f'BR2_PRIMARY_SITE="file://{workshop.folder}/mirror"\nBR2_PRIMARY_SITE_ONLY=y\nBR2_DL_DIR="{workshop.folder}/none"\n'
+    )
+    told = workshop.refused(6, "build", recipe, "--config", "machine", BR2_DL_DIR="")
+    assert "failed while it was downloaded" in told
+    assert "Put it into the download folder (BR2_DL_DIR), or name a mirror" in told
 
 
 def test_a_full_disk(workshop: Workshop) -> None:
