@@ -21,16 +21,13 @@ from assembler.base.cache_folder import cache_folder
 from assembler.base.digest import encoded, of_chunks, sha256
 from assembler.base.errors import RecipeError
 from assembler.base.files import atomic_file, destination_errors, write_all
-from assembler.buildroot.compose import compose_recipe, compose_sdk, parse_toolchain, toolchain_folder
+from assembler.buildroot.compose import RECIPE_FOLDER, compose_recipe, compose_sdk, parse_toolchain, toolchain_folder
 from assembler.buildroot.make import NOTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from assembler.recipe.types import LoadedRecipe
-
-RECIPE_FOLDER: Final = "BRASM_RECIPE_DIR"
-"""Make's variable for the recipe's folder: `$(BRASM_RECIPE_DIR)/users.txt` in a defconfig."""
 
 _FORM: Final = 1
 _RECORD: Final = "build.json"
@@ -211,7 +208,7 @@ def _write(build: Build) -> None:
 
 def _named_files(loaded: LoadedRecipe, asked: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Digest the files and folders that symbols name: overlays, tables, scripts, configurations of packages."""
-    variables = {f"$({RECIPE_FOLDER})": loaded.folder}
+    variables = {RECIPE_FOLDER: loaded.folder}
     for folder in externals(loaded):
         variables[f"$(BR2_EXTERNAL_{external_name(folder)}_PATH)"] = folder
     found = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from assembler.recipe.types import LoadedRecipe
+
+RECIPE_FOLDER: Final = "$(BRASM_RECIPE_DIR)"
+"""The recipe's folder in a defconfig: `$(BRASM_RECIPE_DIR)/users.txt`. What is built does not depend on where it is."""
 
 _END: Final = "_defconfig"
 _OPTION_END: Final = ".config"
@@ -60,6 +64,22 @@ class Composition(Struct, frozen=True):
     def with_symbols(self, symbols: Mapping[str, str], origin: str) -> Composition:
         """Return a composition with further lines at its end."""
         return _compose([(self.symbols, ""), (symbols, origin)], self.origins)
+
+    def expanded(self, folder: str) -> Composition:
+        """Return a composition in which `$(BRASM_RECIPE_DIR)` is the recipe's folder.
+
+        Raises:
+            RecipeError: a symbol names it, and its path has white space, at which Buildroot cuts such lists.
+        """
+        named = [symbol for symbol, value in self.symbols.items() if RECIPE_FOLDER in value]
+        if named and re.search(r"\s", folder):
+            raise RecipeError(
+                f"{self.origins[named[0]]}: {named[0]}: Buildroot takes no path with white space: {folder!r}",
+                key="source.buildroot",
+                hint="move the recipe to a folder without",
+            )
+        given = {symbol: self.symbols[symbol].replace(RECIPE_FOLDER, folder) for symbol in named}
+        return Composition({symbol: given.get(symbol, value) for symbol, value in self.symbols.items()}, self.origins)
 
 
 def toolchain_folder() -> str:

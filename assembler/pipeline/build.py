@@ -17,7 +17,6 @@ from assembler.base.dotconfig import parse_config
 from assembler.base.errors import RecipeError, SourceError, UsageError
 from assembler.base.paths import from_bytes
 from assembler.buildroot.builds import (
-    RECIPE_FOLDER,
     Build,
     begin,
     changes,
@@ -198,11 +197,10 @@ def _job(loaded: LoadedRecipe, checkout: Checkout, wanted: Build, options: Build
         sdk = external_toolchain(get_toolchain(request, progress))
     return Job(
         checkout=checkout,
-        composition=compose_recipe(loaded, sdk),
+        composition=compose_recipe(loaded, sdk).expanded(loaded.folder),
         output=wanted.output,
         target=TARGET,
         externals=externals(loaded),
-        environment={RECIPE_FOLDER: loaded.folder},
         machine=machine,
         jobs=(spec.jobs or os.cpu_count() or 1) if spec.per_package else 1,
     )

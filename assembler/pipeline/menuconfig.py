@@ -16,9 +16,9 @@ from assembler.base.cache_folder import cache_folder
 from assembler.base.errors import ProgramError
 from assembler.base.files import atomic_file, destination_errors, write_all
 from assembler.base.paths import from_bytes, to_bytes
-from assembler.buildroot.builds import RECIPE_FOLDER, externals
+from assembler.buildroot.builds import externals
 from assembler.buildroot.checkout import find_checkout
-from assembler.buildroot.compose import compose_recipe, own_files
+from assembler.buildroot.compose import RECIPE_FOLDER, compose_recipe, own_files
 from assembler.buildroot.defconfig import edit_defconfig
 from assembler.buildroot.job import Job, configure, locked, read_config
 from assembler.buildroot.make import NOTES, run_make
@@ -62,8 +62,8 @@ def edit_in_menu(loaded: LoadedRecipe, buildroot: str | None, menu: str, progres
     check_defconfig(loaded)
     checkout = find_checkout(buildroot, loaded.recipe.buildroot, progress)
     output = os.path.join(cache_folder(), "menuconfig", checkout.identity[:12])
-    composition = compose_recipe(loaded)
-    job = Job(checkout, composition, output, TARGET, externals(loaded), {RECIPE_FOLDER: loaded.folder})
+    composition = compose_recipe(loaded).expanded(loaded.folder)
+    job = Job(checkout, composition, output, TARGET, externals(loaded))
     with destination_errors(output):
         os.makedirs(os.path.join(output, NOTES), exist_ok=True)
     with locked(output):
@@ -71,7 +71,8 @@ def edit_in_menu(loaded: LoadedRecipe, buildroot: str | None, menu: str, progres
         configure(job, afresh=True)
         before = _saved(job)
         _open(job, menu)
-        changes = _changes(before, _saved(job), read_config(os.path.join(output, ".config")))
+        config = read_config(os.path.join(output, ".config"))
+        changes = _changes(before, _saved(job), config, loaded.folder)
     path = os.path.join(loaded.folder, [*own_files(loaded)][-1])
     _edit(path, changes)
     return Edited(path, changes)
@@ -93,12 +94,15 @@ def _saved(job: Job) -> dict[str, str]:
     return read_config(path)
 
 
-def _changes(before: Mapping[str, str], after: Mapping[str, str], config: Mapping[str, str]) -> dict[str, str | None]:
+def _changes(
+    before: Mapping[str, str], after: Mapping[str, str], config: Mapping[str, str], folder: str
+) -> dict[str, str | None]:
     """Return what was changed: a symbol that is not in the later one has its default, which `config` tells."""
     changes: dict[str, str | None] = {}
     for symbol in {**before, **after}:
         if before.get(symbol) != after.get(symbol):
-            changes[symbol] = after.get(symbol, config.get(symbol))
+            value = after.get(symbol, config.get(symbol))
+            changes[symbol] = None if value is None else value.replace(folder, RECIPE_FOLDER)
     return changes
 
 

@@ -145,7 +145,8 @@ def test_an_interrupted_build_goes_on(workshop: Workshop, number: int) -> None:
     recipe = workshop.recipe("app", "BR2_PACKAGE_GNUTLS=y\n")
     workshop.brasm("toolchain", "build", "--recipe", recipe)
     variables = {**workshop.variables, "STANDIN_SLEEP": "gnutls:60"}
-    command = [*BRASM, "build", str(recipe)]
+    # Whoever starts the tests in the background has them ignore SIGINT, and what they start as well.
+    command = ["env", "--default-signal=INT", *BRASM, "build", str(recipe)]
     with subprocess.Popen(
         command, cwd=workshop.folder, env=environment(**variables), stderr=subprocess.PIPE, text=True
     ) as process:

@@ -110,6 +110,16 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
         compose_recipe(recipe(tmp_path, options=["sized"]))
 
 
+def test_files_beside_the_recipe(tmp_path: Path) -> None:
+    loaded = recipe(tmp_path, 'BR2_ROOTFS_USERS_TABLES="$(BRASM_RECIPE_DIR)/a $(BRASM_RECIPE_DIR)/b"\n')
+    composition = compose_recipe(loaded)
+    assert composition.expanded("/there").symbols["BR2_ROOTFS_USERS_TABLES"] == "/there/a /there/b"
+    assert list(composition.expanded("/there").symbols) == list(composition.symbols)
+    with pytest.raises(RecipeError, match="BR2_ROOTFS_USERS_TABLES: Buildroot takes no path with white space"):
+        composition.expanded("/my recipes")
+    assert compose_recipe(recipe(tmp_path)).expanded("/my recipes").symbols["BR2_PACKAGE_ZLIB"] == "y"
+
+
 def test_editing_keeps_order_and_comments() -> None:
     text = '# why\nBR2_A=y\n# BR2_B is not set\nBR2_C="x"\n\n# end\nBR2_A=y\n'
     changes = {"BR2_A": "n", "BR2_B": "y", "BR2_C": None, "BR2_D": "two words", "BR2_E": "7"}

@@ -86,6 +86,11 @@ def test_a_variant_has_a_file_of_its_own(menu: Menu) -> None:
     assert (menu.folder / "defconfig").read_text() == _DEFCONFIG
 
 
+def test_a_file_beside_the_recipe_stays_beside_it(menu: Menu) -> None:
+    menu.change(f'BR2_ROOTFS_USERS_TABLES="{menu.folder}/users.txt"\n')
+    assert 'BR2_ROOTFS_USERS_TABLES="$(BRASM_RECIPE_DIR)/users.txt"\n' in (menu.folder / "defconfig").read_text()
+
+
 def test_nothing_changed_nothing_written(menu: Menu) -> None:
     before = (menu.folder / "defconfig").stat()
     assert menu.change("BR2_PACKAGE_ZLIB=y\n").changes == {}
