@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from assembler.buildroot.builds import stored_builds
 from assembler.buildroot.store import stored_toolchains
+from assembler.recipe.find import shipped_recipes
 from benches.contenders import BRASM
 from benches.report import table
 
@@ -44,9 +45,9 @@ def main() -> None:
     parser.add_argument("--output", default=os.path.join(HERE, "BUILDROOT.md"), help="the record to write")
     parser.add_argument("--notes", default="", help="a sentence on the machine and its caches")
     options = parser.parse_args()
-    builds = [one for one in stored_builds() if one.finished is not None]
+    builds = [one for one in stored_builds() if one.finished is not None and one.name in shipped_recipes()]
     if not builds:
-        parser.error("the cache has no finished build: brasm build RECIPE makes one")
+        parser.error("the cache has no finished build of a recipe that ships: brasm build makes one")
     text = record([weigh(one) for one in builds], options.notes)
     with open(options.output, "w", encoding="utf-8") as file:
         file.write(text)
