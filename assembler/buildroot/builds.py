@@ -118,10 +118,16 @@ def externals(loaded: LoadedRecipe) -> tuple[str, ...]:
     return (toolchain_folder(), *own)
 
 
-def find_build(loaded: LoadedRecipe) -> Build | None:
-    """Return the whole build of what a recipe asks for now; the newest, where several trees have built it."""
+def find_build(loaded: LoadedRecipe, identity: str | None = None) -> Build | None:
+    """Return the whole build of what a recipe asks for now.
+
+    Args:
+        loaded: the recipe.
+        identity: Buildroot's; by default any: the newest build counts.
+    """
     key = recipe_key(loaded)
     found = [one for one in _of_recipe(loaded) if one.key == key and one.finished is not None]
+    found = [one for one in found if identity in {None, one.identity}]
     return max(found, key=lambda one: one.finished or 0.0, default=None)
 
 

@@ -81,13 +81,13 @@ def build(loaded: LoadedRecipe, options: BuildOptions, progress: Progress) -> Bu
     check_defconfig(loaded)
     checkout = find_checkout(options.buildroot, loaded.recipe.buildroot, progress)
     wanted = new_build(loaded, checkout.version, checkout.identity)
-    there = find_build(loaded)
-    if there is not None and there.identity == wanted.identity and not options.rebuild:
+    there = None if options.rebuild else find_build(loaded, checkout.identity)
+    if there is not None:
         return Built(there, fresh=False)
-    began = time.monotonic()
     if options.rebuild and os.path.isdir(wanted.output):
         remove_build(wanted)
     job = _job(loaded, checkout, wanted, options, progress)
+    began = time.monotonic()
     changed = _change_notes(wanted)
     for line in changed:
         progress.status(line)

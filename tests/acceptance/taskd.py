@@ -6,6 +6,7 @@ Certificates are made outside, by GnuTLS's certtool, as taskd's own documents ha
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 import os
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.acceptance.images import blob
-from tests.tools import Service, attempt, need, need_root, run
+from tests.tools import Service, attempt, need, need_root, run, wait_for
 
 if TYPE_CHECKING:
     import subprocess
@@ -140,6 +141,10 @@ class TaskdImage:
     def log(self) -> str:
         """Return what the server wrote, if its log is standard output."""
         return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def bad_certificates(self) -> int:
+        """Count the clients whose certificate the server refused."""
+        return self.log().count(_BAD_CERTIFICATE)
 
     def _ids(self) -> tuple[int, int]:
         uid, _, gid = self._config.get("User", "0:0").partition(":")
@@ -292,9 +297,9 @@ def refuse_clients(site: Site, folder: Path) -> None:
     foreign = site.settings("rsa", Authority(folder / "authority"))
     revoked = {"taskd.certificate": str(site.revoked[0]), "taskd.key": str(site.revoked[1])}
     for name, settings in (("foreign", foreign), ("revoked", {**good, **revoked})):
-        before = site.image.log().count(_BAD_CERTIFICATE)
+        known = site.image.bad_certificates()
         _refused(Client(folder / name, settings), "Could not connect")
-        assert site.image.log().count(_BAD_CERTIFICATE) == before + 1
+        wait_for(functools.partial(_more, site.image, known), "the server's log has the refusal")
         honest.task("sync")  # the log would only count what it has said already
     nobody = {"taskd.credentials": "Public/Bob/00000000-0000-0000-0000-000000000000"}
     _refused(Client(folder / "nobody", {**good, **nobody}), "credentials are incorrect")
@@ -308,6 +313,10 @@ def refuse_servers(site: Site, folder: Path) -> None:
     _refused(Client(folder / "name", other_name), "does not match the expected")
     other = {"taskd.ca": str(Authority(folder / "authority").certificate)}
     _refused(Client(folder / "authority-of-another", {**site.settings("rsa"), **other}), "issuer is unknown")
+
+
+def _more(image: TaskdImage, known: int) -> bool:
+    return image.bad_certificates() == known + 1
 
 
 def _refused(client: Client, saying: str) -> None:

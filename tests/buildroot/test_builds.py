@@ -101,6 +101,10 @@ def test_the_newest_of_several_trees(recipe: Callable[..., LoadedRecipe], monkey
     found = find_build(loaded)
     assert found is not None
     assert found.identity == "a" * 40
+    of_other = find_build(loaded, "a" * 40 + "+" + "b" * 12)
+    assert of_other is not None
+    assert of_other.finished == 10.0
+    assert find_build(loaded, "c" * 40) is None
     assert [one.identity for one in earlier_builds(found)] == ["a" * 40 + "+" + "b" * 12]
     remove_build(earlier_builds(found)[0])
     assert earlier_builds(found) == []
