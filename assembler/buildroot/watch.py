@@ -84,10 +84,14 @@ def format_seconds(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def read_times(lines: Iterable[str]) -> dict[str, float]:
+def read_times(lines: Iterable[str], *, whole: bool = False) -> dict[str, float]:
     """Return the seconds that each package took by Buildroot's `build-time.log`.
 
     A step that was begun twice counts from its last beginning; one without an end does not count.
+
+    Args:
+        lines: of the log.
+        whole: whether only packages count that were installed.
     """
     begun: dict[tuple[str, str], float] = {}
     took: dict[tuple[str, str], float] = {}
@@ -97,9 +101,11 @@ def read_times(lines: Iterable[str]) -> dict[str, float]:
             begun[step] = float(match["at"])
         elif step in begun:
             took[step] = float(match["at"]) - begun.pop(step)
+    installed = {package for package, step in took if step.startswith("install")}
     sums: dict[str, float] = {}
     for (package, _), seconds in took.items():
-        sums[package] = sums.get(package, 0.0) + seconds
+        if package in installed or not whole:
+            sums[package] = sums.get(package, 0.0) + seconds
     return sums
 
 
@@ -113,13 +119,18 @@ def time_spent(output: str, elapsed: float) -> float:
     return max(elapsed, sum(logged_times(output).values()))
 
 
-def logged_times(output: str) -> dict[str, float]:
-    """Return the seconds that each package of an output folder took; empty where it has no log of that."""
+def logged_times(output: str, *, whole: bool = False) -> dict[str, float]:
+    """Return the seconds that each package of an output folder took; empty where it has no log of that.
+
+    Args:
+        output: the folder.
+        whole: whether only packages count that were installed.
+    """
     path = os.path.join(output, "build", "build-time.log")
     if not os.path.isfile(path):
         return {}
     with open(path, encoding="utf-8", errors="replace") as file:
-        return read_times(file)
+        return read_times(file, whole=whole)
 
 
 def remembered_times() -> dict[str, float]:
@@ -133,7 +144,7 @@ def remembered_times() -> dict[str, float]:
 
 def remember_times(output: str) -> None:
     """Add what a build took to what is known for the next estimate."""
-    times = logged_times(output)
+    times = logged_times(output, whole=True)
     if not times:
         return
     known = {**remembered_times(), **{name: round(seconds, 1) for name, seconds in times.items()}}

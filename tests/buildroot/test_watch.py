@@ -75,12 +75,18 @@ _LOG = """\
 20.0:start:build               : zlib
 100.0:start:build               : zlib
 103.0:end  :build               : zlib
+103.0:start:install-target      : zlib
+103.0:end  :install-target      : zlib
+110.0:start:configure           : gmp
+119.0:end  :configure           : gmp
+120.0:start:build               : gmp
 200.0:start:configure           : host-gcc-final
 """
 
 
 def test_steps_that_were_begun_twice_or_never_ended() -> None:
-    assert read_times(_LOG.splitlines()) == {"zlib": 4.0}
+    assert read_times(_LOG.splitlines()) == {"gmp": 9.0, "zlib": 4.0}
+    assert read_times(_LOG.splitlines(), whole=True) == {"zlib": 4.0}
 
 
 def test_times_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,9 +97,9 @@ def test_times_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / "build" / "build-time.log").write_text(_LOG)
     remember_times(str(tmp_path))
     assert remembered_times() == {"zlib": 4.0}
-    (tmp_path / "build" / "build-time.log").write_text(_LOG.replace("zlib", "gmp"))
+    (tmp_path / "build" / "build-time.log").write_text(_LOG.replace("zlib", "nettle"))
     remember_times(str(tmp_path))
-    assert remembered_times() == {"gmp": 4.0, "zlib": 4.0}
+    assert remembered_times() == {"nettle": 4.0, "zlib": 4.0}
     (tmp_path / "cache" / "brasm" / "build-times.json").write_text("damaged")
     assert remembered_times() == {}
 
