@@ -114,6 +114,12 @@ def cached_checkouts() -> list[Checkout]:
     return sorted(found, key=lambda one: [int(part) for part in re.findall(r"\d+", one.version)], reverse=True)
 
 
+def download_folder(checkout: Checkout) -> dict[str, str]:
+    """Return the variable for downloads: releases in the cache share a folder, a tree of the user's has its own."""
+    shared = os.path.realpath(_releases_folder())
+    return {"BR2_DL_DIR": os.path.join(cache_folder(), "dl")} if os.path.dirname(checkout.path) == shared else {}
+
+
 def check_release(checkout: Checkout, spec: BuildrootSpec) -> None:
     """Refuse a release that a recipe does not allow.
 

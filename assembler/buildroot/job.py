@@ -18,7 +18,7 @@ from assembler.base.dotconfig import config_text, parse_config
 from assembler.base.errors import BrasmError, RecipeError
 from assembler.base.files import atomic_file, destination_errors, write_all
 from assembler.base.paths import from_bytes
-from assembler.buildroot.checkout import Checkout
+from assembler.buildroot.checkout import Checkout, download_folder
 from assembler.buildroot.compose import Composition
 from assembler.buildroot.facts import Package, parse_show_info
 from assembler.buildroot.host import check_host, check_output
@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 
 DEFCONFIG: Final = "defconfig"
 SHOW_INFO: Final = "show-info.json"
+_DOWNLOADS: Final = "BR2_DL_DIR"
 MACHINE_SYMBOLS: Final = frozenset(
     {
-        "BR2_DL_DIR",
+        _DOWNLOADS,
         "BR2_PRIMARY_SITE",
         "BR2_PRIMARY_SITE_ONLY",
         "BR2_BACKUP_SITE",
@@ -61,7 +62,6 @@ class Job(Struct, frozen=True):
         output: the output folder.
         target: of make: `rootfs-common` or `sdk`.
         externals: external trees.
-        environment: of make, laid over ours.
         machine: symbols of `MACHINE_SYMBOLS`.
         jobs: that make runs at once over packages, where each has a folder of its own; else 1.
     """
@@ -71,14 +71,14 @@ class Job(Struct, frozen=True):
     output: str
     target: str
     externals: tuple[str, ...] = ()
-    environment: Mapping[str, str] = {}
     machine: Mapping[str, str] = {}
     jobs: int = 1
 
     @property
     def make(self) -> Make:
         """How make is called for it."""
-        return Make(self.checkout.path, self.output, self.externals, self.environment)
+        own = {} if _DOWNLOADS in {**os.environ, **self.machine} else download_folder(self.checkout)
+        return Make(self.checkout.path, self.output, self.externals, own)
 
 
 def run_job(job: Job, task: str, progress: Progress) -> Mapping[str, Package]:

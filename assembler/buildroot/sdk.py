@@ -55,13 +55,11 @@ class SdkRequest(Struct, frozen=True):
         checkout: Buildroot's tree.
         name: fragment and options.
         machine: symbols of this machine; see `job.MACHINE_SYMBOLS`.
-        environment: of make, laid over ours.
     """
 
     checkout: Checkout
     name: ToolchainName
     machine: Mapping[str, str] = {}
-    environment: Mapping[str, str] = {}
 
     @property
     def digest(self) -> str:
@@ -97,7 +95,6 @@ def _build(request: SdkRequest, progress: Progress, *, keep: bool) -> Toolchain:
         request.output,
         "sdk",
         machine=request.machine,
-        environment=request.environment,
     )
     run_job(job, f"toolchain {request.name}", progress)
     progress.start("keep the SDK")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tests.buildroot.standin import make_tree
+from tests.buildroot import standin
 from tests.tools import BRASM, attempt, environment, need, run, wait_for
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Workshop:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.tree = make_tree(folder)
+        self.tree = standin.make_tree(folder)
         self.variables = {
             "XDG_CACHE_HOME": str(folder / "cache"),
             "BRASM_BUILDROOT": str(self.tree),
@@ -99,6 +99,18 @@ def test_a_toolchain_is_built_once_and_shared(workshop: Workshop) -> None:
         assert f'BR2_TOOLCHAIN_EXTERNAL_PATH="{toolchains[0]["folder"]}/sdk"' in config
         assert "host-gcc-final" not in workshop.log(one)
     assert [name for name in workshop.folders if name.startswith("toolchain-")] == []
+
+
+def test_the_pinned_release_is_cloned_and_its_downloads_are_shared(workshop: Workshop) -> None:
+    need("git")
+    commit = standin.commit(workshop.tree)
+    recipe = workshop.recipe("app", "BR2_PACKAGE_ZLIB=y\n")
+    pinned = ("--set", f"buildroot.commit={commit}", "--set", f"buildroot.repository={workshop.tree.as_uri()}")
+    del workshop.variables["BRASM_BUILDROOT"], workshop.variables["BR2_DL_DIR"]
+    built = workshop.build(recipe, *pinned)
+    assert built["build"]["identity"] == commit
+    assert list((workshop.folder / "cache" / "brasm" / "dl").glob("libzlib/*"))
+    assert "is commit" in workshop.refused(3, "build", recipe, "--set", f"buildroot.commit={'0' * 40}")
 
 
 def test_what_is_built_is_not_built_again(workshop: Workshop) -> None:
