@@ -46,3 +46,9 @@ GNUTLS_CONF_ENV += CFLAGS="$(TARGET_CFLAGS) -flto"
 TASKD_CONF_OPTS += -DCMAKE_CXX_FLAGS="$(TARGET_CXXFLAGS) -flto"
 TASKSERVER_CONF_OPTS += -DCMAKE_CXX_FLAGS="$(TARGET_CXXFLAGS) -flto"
 endif
+
+# `nginx -V` says how it was configured: without this its bytes would depend on the folder that it was built in.
+define BRASM_NGINX_FORGET_FOLDERS
+	$(SED) 's%$(HOST_DIR)/%%g; s%$(BASE_DIR)/%%g' $(@D)/objs/ngx_auto_config.h
+endef
+NGINX_POST_CONFIGURE_HOOKS += BRASM_NGINX_FORGET_FOLDERS

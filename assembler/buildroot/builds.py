@@ -34,7 +34,9 @@ _RECORD: Final = "build.json"
 _SHORT: Final = 12
 _SHOWN: Final = 8
 _EXTERNAL_NAME: Final = re.compile(r"^name:\s*(?P<name>[A-Za-z0-9_]+)\s*$", re.MULTILINE)
-_NOT_BUILT: Final = frozenset({".git", "configs", "options", "__pycache__"})
+_NOT_BUILT: Final = frozenset({".git", "configs", "options", "sdk.config", "image.config", "README.md"})
+"""What stands at the top of an external tree and is no part of what is built: symbols count once they are composed."""
+
 _BLOCK: Final = 1 << 20
 
 
@@ -97,7 +99,7 @@ def recipe_key(loaded: LoadedRecipe) -> str:
     asked = list(compose_recipe(loaded).symbols.items())
     shared = spec.toolchain is not None and not spec.internal_toolchain
     sdk = list(compose_sdk(parse_toolchain(spec.toolchain or "")).symbols.items()) if shared else None
-    trees = [_digest_folder(folder) for folder in externals(loaded)]
+    trees = [_digest_folder(folder, _NOT_BUILT) for folder in externals(loaded)]
     return encoded(sha256(msgspec.json.encode([_FORM, asked, sdk, trees, _named_files(loaded, asked)])))
 
 
@@ -240,17 +242,20 @@ def _digest_file(path: str) -> str:
         return of_chunks(iter(lambda: file.read(_BLOCK), b""))
 
 
-def _digest_folder(folder: str) -> str:
-    return of_chunks(_folder_chunks(folder))
+def _digest_folder(folder: str, left_out: frozenset[str] = frozenset()) -> str:
+    """Digest a folder, but for what has one of these names at its top."""
+    return of_chunks(_folder_chunks(folder, left_out))
 
 
-def _folder_chunks(folder: str) -> Iterator[bytes]:
+def _folder_chunks(folder: str, left_out: frozenset[str]) -> Iterator[bytes]:
     """Yield each file's path, whether it may be executed, and its digest; of a link where it leads."""
     for above, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name not in _NOT_BUILT)
+        hidden = left_out if above == folder else frozenset()
+        folders[:] = sorted(name for name in folders if name not in hidden)
         links = [name for name in folders if os.path.islink(os.path.join(above, name))]
         for name in sorted([*files, *links]):
             path = os.path.join(above, name)
-            mark = "x" if os.access(path, os.X_OK) else "-"
-            content = os.readlink(path) if os.path.islink(path) else _digest_file(path)
-            yield os.fsencode(f"{os.path.relpath(path, folder)}\0{mark}{content}\0")
+            if name not in hidden:
+                mark = "x" if os.access(path, os.X_OK) else "-"
+                content = os.readlink(path) if os.path.islink(path) else _digest_file(path)
+                yield os.fsencode(f"{os.path.relpath(path, folder)}\0{mark}{content}\0")

@@ -58,7 +58,9 @@ def test_the_key_is_of_all_that_is_built(recipe: Callable[..., LoadedRecipe], tm
         ("defconfig", _DEFCONFIG + "BR2_PACKAGE_GMP=y\n"),
         ("users.txt", "b -1 b -1 - - - -\n"),
         ("mine/overlay/etc/motd", "goodbye"),
+        ("mine/overlay/configs", "of an overlay all counts"),
         ("mine/package/x.mk", "X_VERSION = 1\n"),
+        ("mine/package/README.md", "a package may install it"),
     ):
         (tmp_path / path).write_text(text)
         keys.append(recipe_key(recipe()))
@@ -71,6 +73,7 @@ def test_the_key_is_of_all_that_is_built(recipe: Callable[..., LoadedRecipe], tm
 def test_the_key_is_of_nothing_else(recipe: Callable[..., LoadedRecipe], tmp_path: Path) -> None:
     key = recipe_key(recipe())
     (tmp_path / "README.md").write_text("about")
+    (tmp_path / "mine/README.md").write_text("about")
     (tmp_path / "mine/configs/x_defconfig").write_text("BR2_x86_64=y\n")
     assert recipe_key(recipe(jobs=3)) == key
     assert recipe_key(recipe(version="2025.02.16")) == key
