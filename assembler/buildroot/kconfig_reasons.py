@@ -50,11 +50,6 @@ class Missing(Struct, frozen=True):
         """The ends of the chains: what would have to change first."""
         return tuple(end for one in self.because for end in one.settled_by) if self.because else (self,)
 
-    @property
-    def is_out_of_reach(self) -> bool:
-        """Whether some end of it is nothing that a defconfig can set."""
-        return any(not end.possible for end in self.settled_by)
-
 
 def tell(missing: Sequence[Missing], of: str | None = None) -> str:
     """Return a line: `needs BR2_A, which needs BR2_B, which is n: the toolchain option cxx sets it`.
