@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
@@ -110,6 +111,7 @@ def run_make(make: Make, words: Sequence[str], told: Callable[[str], None] = lam
         ProgramError: make failed, with the end of what it said, the log's path and the command.
         DestinationError: the log cannot be written.
     """
+    _check_installed(make)
     finder = FailureFinder()
     hints: list[str] = []
     with destination_errors(make.log):
@@ -127,6 +129,7 @@ def query(make: Make, *words: str) -> str:
     Raises:
         ProgramError: it failed.
     """
+    _check_installed(make)
     done = subprocess.run(
         make.command("-s", *words),
         env=make.variables(),
@@ -142,6 +145,11 @@ def query(make: Make, *words: str) -> str:
             finder.feed(line)
         raise _failed(make, words, finder.failure(), [])
     return done.stdout
+
+
+def _check_installed(make: Make) -> None:
+    if shutil.which("make", path=make.variables().get("PATH")) is None:
+        raise ProgramError("make: not installed", hint="on Debian: apt install make")
 
 
 def _feed(line: str, finder: FailureFinder, hints: list[str], told: Callable[[str], None]) -> None:

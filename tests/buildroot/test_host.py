@@ -49,7 +49,7 @@ def test_everything_missing_is_named_at_once_with_its_package(machine: Path) -> 
 def test_modules_of_perl(machine: Path) -> None:
     (machine / "perl").write_text("#!/bin/sh\necho 'Thread::Queue IPC::Cmd '\n")
     with pytest.raises(ProgramError, match=r"perl's Thread::Queue \(perl, or perl-modules\), perl's IPC::Cmd"):
-        check(machine)  # raises nothing
+        check(machine)
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,14 @@ def test_a_target_that_prints(make: Make) -> None:
         query(make, "none")
 
 
+def test_a_machine_without_make(make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "none"))
+    with pytest.raises(ProgramError, match="make: not installed"):
+        run_make(make, ["good"])
+    with pytest.raises(ProgramError, match="make: not installed"):
+        query(make, "good")
+
+
 def test_a_log_that_cannot_be_written(make: Make) -> None:
     os.makedirs(make.log)
     with pytest.raises(DestinationError, match=r"build\.log: cannot be written: Is a directory"):
