@@ -9,6 +9,7 @@ BrasmError
 │   ├── ElfError            a file is not the ELF file that it claims to be
 │   └── ImageError          an image breaks the image-spec
 ├── DestinationError   5    the image cannot be written where it was to go
+│   └── RemoteError         a registry or daemon cannot be reached, or refuses
 ├── ProgramError       6    a program that was run failed
 └── Interrupted        130  SIGINT; 143 for SIGTERM
 """
@@ -82,6 +83,19 @@ class DestinationError(BrasmError):
     """The image cannot be written where it was to go."""
 
     exit_code = 5
+
+
+class RemoteError(DestinationError):
+    """A registry or daemon cannot be reached, refuses, or answers what no client can take.
+
+    `status` is that of the HTTP answer; None where there was none. Whoever reads a source makes it a `SourceError`.
+    """
+
+    def __init__(
+        self, message: str, *, status: int | None = None, hint: str | None = None, context: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, hint=hint, context=context)
+        self.status = status
 
 
 class ProgramError(BrasmError):

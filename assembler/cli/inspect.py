@@ -12,6 +12,7 @@ from assembler.base.units import format_size
 from assembler.cli.options import json_option, platform_option, quiet_option
 from assembler.cli.output import console, package_line, print_json
 from assembler.cli.progress import progress
+from assembler.cli.remote import remote_options
 from assembler.oci.reference import parse
 from assembler.pipeline.examine import inspect
 from assembler.plan.inventory import PackageSum
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from assembler.pipeline.examine import Inspection
     from assembler.plan.inventory import Sum
+    from assembler.remote.access import Access
 
 MOST = 15
 """Rows of a table; `--json` has them all."""
@@ -32,15 +34,17 @@ MOST = 15
 @click.command(short_help="Show what is in an image and where the bytes are.")
 @click.argument("image", metavar="IMAGE")
 @platform_option
+@remote_options
 @json_option
 @quiet_option
-def command(*, image: str, platform: str | None, as_json: bool, quiet: bool) -> None:
+def command(*, image: str, platform: str | None, access: Access, as_json: bool, quiet: bool) -> None:
     """Show what is in an image and where the bytes are: by directory, by kind, by package, and the largest files.
 
-    IMAGE is FILE.tar, oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME:TAG].
+    IMAGE is FILE.tar, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME:TAG], docker://NAME[:TAG] or
+    docker-daemon:NAME[:TAG].
     """
     with progress(quiet=quiet) as listener:
-        inspection = inspect(parse(image), platform, listener)
+        inspection = inspect(parse(image), platform, listener, access)
     if as_json:
         print_json(_json(inspection))
         return

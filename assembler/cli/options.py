@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
 from msgspec import Struct
+from msgspec.structs import replace
 
 from assembler.base.errors import UsageError
 
@@ -35,9 +36,24 @@ class Changes(Struct, frozen=True):
 
     source: str | None = None
     entrypoint: str | None = None
-    variant: str | None = None
+    variants: tuple[str, ...] = ()
     mode: str | None = None
     overrides: tuple[str, ...] = ()
+
+    @property
+    def variant(self) -> str | None:
+        """The one variant.
+
+        Raises:
+            UsageError: there are several.
+        """
+        if len(self.variants) > 1:
+            raise UsageError(f"--variant {self.variants[1]}: --variant {self.variants[0]} is given already")
+        return self.variants[0] if self.variants else None
+
+    def each(self) -> list[Changes]:
+        """Return the same for each variant; without one, once."""
+        return [replace(self, variants=(name,)) for name in self.variants] or [self]
 
 
 def recipe_options(function: Function) -> Function:
@@ -56,7 +72,7 @@ def recipe_options(function: Function) -> Function:
 _RECIPE_OPTIONS: Final = (
     click.option("-s", "--source", metavar="SOURCE", help="Folder, tarball or image to pack; overrides the recipe's."),
     click.option("-e", "--entrypoint", metavar="COMMAND", help="Program and arguments to start with."),
-    click.option("--variant", metavar="NAME", help="Which of the recipe's variants."),
+    click.option("--variant", "variants", metavar="NAME", multiple=True, help="Which of the recipe's variants."),
     click.option("--mode", type=click.Choice(["closure", "prune", "all"]), help="What of the source is kept."),
     click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Set any key: layers.level=12."),
 )

@@ -6,22 +6,33 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assembler.cli.options import complete_recipe, json_option, quiet_option, read_recipe, recipe_options
-from assembler.cli.packing import destinations_of, output_option, pack_all, report
+from assembler.cli.options import complete_recipe, json_option, quiet_option, recipe_options
+from assembler.cli.packing import destinations_of, index_option, output_option, pack_all, read_recipes, report
 from assembler.cli.progress import progress
+from assembler.cli.remote import remote_options
 
 if TYPE_CHECKING:
     from assembler.cli.options import Changes
+    from assembler.remote.access import Access
 
 
 @click.command(short_help="Pack a root filesystem into an OCI image.")
 @click.argument("recipes", nargs=-1, metavar="[RECIPE]...", shell_complete=complete_recipe)
 @output_option
+@index_option
 @recipe_options
+@remote_options
 @json_option
 @quiet_option
 def command(
-    *, recipes: tuple[str, ...], outputs: tuple[str, ...], changes: Changes, as_json: bool, quiet: bool
+    *,
+    recipes: tuple[str, ...],
+    outputs: tuple[str, ...],
+    together: bool,
+    changes: Changes,
+    access: Access,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Pack a root filesystem into an OCI image.
 
@@ -31,10 +42,12 @@ def command(
         brasm pack --source / --entrypoint /usr/bin/env -o env.tar
 
     FILE.tar is the universal archive: docker load, podman load, skopeo (oci-archive: and docker-archive:) and
-    containerd all take it. The image's digest goes to standard output, the summary to standard error.
+    containerd all take it. --index puts the images of several recipes, or of several --variant of one, under one
+    name: what each runs on is told by its ELF files. The image's digest goes to standard output, the summary to
+    standard error.
     """
-    loaded = [read_recipe(text, changes) for text in recipes or (None,)]
-    targets = destinations_of(loaded, outputs)
+    loaded = read_recipes(recipes or (None,), changes)
+    to = destinations_of(loaded, outputs, together=together)
     with progress(quiet=quiet) as listener:
-        results = pack_all(loaded, targets, listener)
-    report(loaded, results, as_json=as_json, quiet=quiet)
+        packed = pack_all(loaded, to, listener, access)
+    report(loaded, packed, as_json=as_json, quiet=quiet)

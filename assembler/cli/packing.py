@@ -6,20 +6,24 @@ import os
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
+from msgspec.structs import replace
 
 from assembler.base.errors import NegativeAnswer, UsageError
 from assembler.base.units import format_size, parse_size
+from assembler.cli.options import read_recipe
 from assembler.cli.output import note, print_json
-from assembler.oci.reference import parse
-from assembler.pipeline.make import Packed, Sources, pack
+from assembler.oci.reference import Reference, parse
+from assembler.pipeline.make import Packed, PackedIndex, Sources, pack, pack_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
     from assembler.base.progress import Progress
-    from assembler.oci.reference import Reference
+    from assembler.cli.options import Changes
     from assembler.recipe.types import LoadedRecipe
+    from assembler.remote.access import Access
 
 output_option = click.option(
     "-o",
@@ -27,33 +31,60 @@ output_option = click.option(
     "outputs",
     multiple=True,
     metavar="DESTINATION",
-    help="Where to: FILE.tar, oci:DIR:TAG, oci-archive:FILE:TAG, docker-archive:FILE:NAME:TAG, dir:DIR. {name}, "
-    "{variant} and {version} are the recipe's. Repeatable. Default: {name}.tar",
+    help="Where to: FILE.tar, oci:DIR:TAG, oci-archive:FILE:TAG, docker-archive:FILE:NAME:TAG, docker://NAME:TAG, "
+    "docker-daemon:NAME:TAG, dir:DIR. {name}, {variant} and {version} are the recipe's. Repeatable. "
+    "Default: {name}.tar",
 )
 
 
-def destinations_of(loaded: Sequence[LoadedRecipe], outputs: Sequence[str]) -> list[list[Reference]]:
-    """Return where each recipe's image goes.
+index_option = click.option(
+    "--index", "together", is_flag=True, help="All images under one name, for several platforms: an index."
+)
+
+
+class Destinations(Struct, frozen=True):
+    """Where images go: each recipe's to places of its own, or all of them, as one index, to the same."""
+
+    places: tuple[tuple[Reference, ...], ...]
+    together: bool
+
+
+def read_recipes(texts: Sequence[str | None], changes: Changes) -> list[LoadedRecipe]:
+    """Read recipes, each in each of the variants that are asked for.
+
+    Raises:
+        RecipeError, UsageError: see `read_recipe`.
+    """
+    return [read_recipe(text, each) for text in texts for each in changes.each()]
+
+
+def destinations_of(loaded: Sequence[LoadedRecipe], outputs: Sequence[str], *, together: bool = False) -> Destinations:
+    """Return where images go. An index has the first recipe's name, and no variant's.
 
     Raises:
         UsageError: two would go to one place, or a destination cannot be understood.
     """
-    targets = [[parse(_filled(text, one)) for text in outputs or (_default(one),)] for one in loaded]
-    _check_distinct(targets)
-    return targets
+    if together:
+        first = replace(loaded[0], recipe=replace(loaded[0].recipe, version=loaded[0].plain_version), variant=None)
+        return Destinations((_parsed(first, outputs),), together=True)
+    places = tuple(_parsed(one, outputs) for one in loaded)
+    _check_distinct(places)
+    return Destinations(places, together=False)
 
 
 def pack_all(
-    loaded: Sequence[LoadedRecipe], targets: Sequence[Sequence[Reference]], progress: Progress
-) -> list[Packed]:
-    """Pack recipes, each to its destinations; a source that several have is read once."""
-    sources = Sources(progress)
-    return [pack(one, to, sources, os.environ, progress) for one, to in zip(loaded, targets, strict=True)]
+    loaded: Sequence[LoadedRecipe], to: Destinations, progress: Progress, access: Access
+) -> list[Packed] | PackedIndex:
+    """Pack recipes; a source that several have is read once."""
+    sources = Sources(progress, access)
+    if to.together:
+        return pack_together(loaded, to.places[0], sources, os.environ, progress, access)
+    return [pack(one, at, sources, os.environ, progress, access) for one, at in zip(loaded, to.places, strict=True)]
 
 
 def report(
     loaded: Sequence[LoadedRecipe],
-    results: Sequence[Packed],
+    packed: list[Packed] | PackedIndex,
     *,
     as_json: bool,
     quiet: bool,
@@ -63,7 +94,7 @@ def report(
 
     Args:
         loaded: the recipes.
-        results: their images.
+        packed: their images.
         as_json: whether JSON is printed.
         quiet: whether only digests are.
         more: further keys of the JSON of the recipe at an index.
@@ -71,16 +102,32 @@ def report(
     Raises:
         NegativeAnswer: an image is over its budget.
     """
+    images = packed.images if isinstance(packed, PackedIndex) else packed
     if as_json:
-        rows = [{**_json(packed), **more(index)} for index, packed in enumerate(results)]
-        print_json(rows[0] if len(rows) == 1 else rows)
-    for one, packed in zip(loaded, results, strict=True):
-        if not quiet and not as_json:
-            _summarize(one, packed)
-        if not as_json:
-            click.echo(packed.image.digest)
-    for one, packed in zip(loaded, results, strict=True):
-        _check_budget(one, packed)
+        rows = [{**_json(one), **more(number)} for number, one in enumerate(images)]
+        print_json(
+            _index_json(packed, rows) if isinstance(packed, PackedIndex) else rows[0] if len(rows) == 1 else rows
+        )
+    elif not quiet:
+        for one, image in zip(loaded, images, strict=True):
+            _summarize(one, image)
+    if isinstance(packed, PackedIndex) and not as_json:
+        if not quiet:
+            _print_written(packed.notes, packed.outputs)
+        click.echo(packed.digest)
+    elif not as_json:
+        for image in images:
+            click.echo(image.image.digest)
+    for one, image in zip(loaded, images, strict=True):
+        _check_budget(one, image)
+
+
+def _index_json(packed: PackedIndex, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"digest": packed.digest, "images": rows, "outputs": packed.outputs, "notes": packed.notes}
+
+
+def _parsed(loaded: LoadedRecipe, outputs: Sequence[str]) -> tuple[Reference, ...]:
+    return tuple(parse(_filled(text, loaded)) for text in outputs or (_default(loaded),))
 
 
 def _default(loaded: LoadedRecipe) -> str:
@@ -99,7 +146,8 @@ def _check_distinct(targets: Sequence[Sequence[Reference]]) -> None:
     seen: set[str] = set()
     for reference in (reference for references in targets for reference in references):
         if str(reference) in seen:
-            raise UsageError(f"{reference}: two images would be written there", hint="use {name}: -o '{name}.tar'")
+            hint = "use {name}: -o '{name}.tar'; or --index for one index of them"
+            raise UsageError(f"{reference}: two images would be written there", hint=hint)
         seen.add(str(reference))
 
 
@@ -114,9 +162,13 @@ def _summarize(loaded: LoadedRecipe, packed: Packed) -> None:
     saved = sorted(packed.saved.items(), key=lambda item: -item[1])
     if saved:
         note("  saved        " + ", ".join(f"{reason} {format_size(size)}" for reason, size in saved if size))
-    for line in (*plan.warnings, *packed.notes):
+    _print_written((*plan.warnings, *packed.notes), packed.outputs)
+
+
+def _print_written(notes: Sequence[str], outputs: Sequence[str]) -> None:
+    for line in notes:
         note(f"  note: {line}")
-    for output in packed.outputs:
+    for output in outputs:
         note(f"  wrote {output}")
 
 

@@ -1,6 +1,6 @@
 """Archives: one tar that holds an image layout, what `docker save` writes, or both at once.
 
-In: an image. Out: a file, byte for byte the same for the same image and name. Sources: image-spec v1.1
+In: a shipment. Out: a file, byte for byte the same for the same image and name. Sources: image-spec v1.1
 image-layout.md; moby `image/tarexport/load.go` (`manifest.json`: it may point anywhere in the archive, so that both
 forms share their blobs, as docker's own have done since version 25).
 """
@@ -13,19 +13,22 @@ import msgspec
 from msgspec import Struct
 
 from assembler.base.content import Bytes
-from assembler.base.digest import sha256
+from assembler.base.errors import DestinationError
 from assembler.base.files import atomic_file, copy_content, write_all
-from assembler.destinations.written import Written, name_annotations
+from assembler.destinations.written import Written, named
 from assembler.oci import tar
-from assembler.oci.types import INDEX, LAYER_ZSTD, Index, encode
+from assembler.oci.types import INDEX, LAYER_FORMATS, Index, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from assembler.base.content import Content
     from assembler.base.digest import Digest
-    from assembler.oci.image import Image
     from assembler.oci.reference import Reference
+    from assembler.oci.shipment import Shipment
+    from assembler.oci.types import Manifest
+
+    Member = tuple[str, Content | None]
 
 OCI_LAYOUT: Final = b'{"imageLayoutVersion":"1.0.0"}'
 _END: Final = bytes(2 * tar.RECORD)
@@ -35,22 +38,59 @@ class _Saved(Struct, frozen=True, rename="pascal"):
     """An item of docker's `manifest.json`; paths inside the archive."""
 
     config: str
-    repo_tags: tuple[str, ...]
+    repo_tags: tuple[str, ...] | None
     layers: tuple[str, ...]
 
 
-def write(image: Image, reference: Reference, name: str, tag: str) -> Written:
+def write(shipment: Shipment, reference: Reference, name: str | None, tag: str) -> Written:
     """Write an archive of the kind that the reference's transport names.
 
     Raises:
-        SourceError: a blob cannot be read.
-        DestinationError: the file cannot be written.
+        SourceError, ImageError: a blob cannot be read, or is damaged.
+        UsageError: a docker-archive was to hold several images.
+        DestinationError: the file cannot be written, or a docker-archive was to hold a layer that docker cannot read.
     """
+    notes: tuple[str, ...] = ()
+    match reference.transport:
+        case "docker-archive":
+            members = docker_members(shipment, name, tag)
+        case "oci-archive":
+            members = _layout_members(shipment, name, tag, {})
+        case _:
+            saved, notes = _docker_part(shipment, name, tag, reference.path)
+            members = _layout_members(shipment, name, tag, saved)
     with atomic_file(reference.path) as descriptor:
-        for path, content in _members(image, reference.transport, name, tag):
-            _write_member(descriptor, path, content)
-        write_all(descriptor, _END)
-    return Written(_complete(reference, name, tag), _notes(image, reference))
+        write_members(descriptor, members)
+    return Written(_complete(reference, name, tag), notes)
+
+
+def docker_members(shipment: Shipment, name: str | None, tag: str) -> Iterator[Member]:
+    """Yield what `docker save` writes of the one image in a shipment: path and content, a directory without one.
+
+    Raises:
+        UsageError: there are several images.
+        ImageError: there is none.
+        DestinationError: it has a layer that docker cannot read.
+    """
+    _, manifest = shipment.only_image("a docker-archive")
+    for layer in manifest.layers:
+        if LAYER_FORMATS.get(layer.media_type) not in {"none", "gzip"}:
+            raise DestinationError(f"layer {layer.digest}: a docker-archive cannot hold {layer.media_type!r}")
+    own = {each.digest for each in (manifest.config, *manifest.layers) if each is not None}
+    blobs = [pair for pair in shipment.blobs if pair[0].digest in own]
+    return _members({"manifest.json": _saved(manifest, name, tag)}, [(each.digest, content) for each, content in blobs])
+
+
+def write_members(descriptor: int, members: Iterable[Member]) -> None:
+    """Write a tar of members at a descriptor's position.
+
+    Raises:
+        SourceError, ImageError: a content cannot be read, or is damaged.
+        OSError: the descriptor cannot be written to.
+    """
+    for path, content in members:
+        _write_member(descriptor, path, content)
+    write_all(descriptor, _END)
 
 
 def blob_path(digest: Digest) -> str:
@@ -58,19 +98,27 @@ def blob_path(digest: Digest) -> str:
     return "blobs/" + digest.replace(":", "/")
 
 
-def _members(image: Image, transport: str, name: str, tag: str) -> Iterator[tuple[str, Content | None]]:
-    """Yield the members in their order, the small ones first; a directory has no content."""
-    if transport != "docker-archive":
-        yield "oci-layout", Bytes(OCI_LAYOUT)
-        yield "index.json", Bytes(_index(image, name, tag))
-    if transport != "oci-archive":
-        yield "manifest.json", Bytes(_docker_manifest(image, name, tag))
-    yield "blobs/", None
-    yield "blobs/sha256/", None
-    if transport != "docker-archive":
-        yield blob_path(image.digest), Bytes(image.manifest_bytes)
-    for descriptor, content in image.blobs():
-        yield blob_path(descriptor.digest), content
+def folders(digests: Iterable[Digest]) -> list[str]:
+    """Return the folders of a layout's blobs, each after the one that it is in."""
+    return ["blobs", *(f"blobs/{each}" for each in sorted({"sha256", *(each.partition(":")[0] for each in digests)}))]
+
+
+def _layout_members(shipment: Shipment, name: str | None, tag: str, more: dict[str, bytes]) -> Iterator[Member]:
+    index = Index(schema_version=2, media_type=INDEX, manifests=(named(shipment.root, name, tag),))
+    documents = [(each.digest, Bytes(data)) for each, data in shipment.documents]
+    blobs = [(each.digest, content) for each, content in shipment.blobs]
+    return _members({"oci-layout": OCI_LAYOUT, "index.json": encode(index), **more}, [*documents, *blobs])
+
+
+def _members(documents: dict[str, bytes], blobs: Iterable[tuple[Digest, Content]]) -> Iterator[Member]:
+    """Yield the members in their order, the small ones first."""
+    blobs = list(blobs)
+    for path, data in documents.items():
+        yield path, Bytes(data)
+    for folder in folders(digest for digest, _ in blobs):
+        yield f"{folder}/", None
+    for digest, content in blobs:
+        yield blob_path(digest), content
 
 
 def _write_member(descriptor: int, path: str, content: Content | None) -> None:
@@ -82,28 +130,34 @@ def _write_member(descriptor: int, path: str, content: Content | None) -> None:
     write_all(descriptor, tar.padding(content.size))
 
 
-def _index(image: Image, name: str, tag: str) -> bytes:
-    descriptor = msgspec.structs.replace(image.descriptor, annotations=name_annotations(name, tag))
-    return encode(Index(schema_version=2, media_type=INDEX, manifests=(descriptor,)))
+def _docker_part(shipment: Shipment, name: str | None, tag: str, path: str) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """Return what a universal archive has for docker besides the layout, and notes of who cannot read it."""
+    images = shipment.images()
+    if len(images) != 1:
+        what = "no image that can run" if not images else f"{len(images)} images"
+        return {}, (f"{path}: {what}, so no manifest.json: docker cannot load it without containerd's image store",)
+    ((_, manifest),) = images
+    formats = {layer.media_type: LAYER_FORMATS.get(layer.media_type) for layer in manifest.layers}
+    if None in formats.values():
+        unknown = next(media_type for media_type, known in formats.items() if known is None)
+        return {}, (f"{path}: layers of type {unknown!r}, so no manifest.json: docker cannot load it",)
+    notes = (f"{path}: zstd layers: docker before version 23 cannot load it",) if "zstd" in formats.values() else ()
+    return {"manifest.json": _saved(manifest, name, tag)}, notes
 
 
-def _docker_manifest(image: Image, name: str, tag: str) -> bytes:
+def _saved(manifest: Manifest, name: str | None, tag: str) -> bytes:
     """A path is a blob's digest: it serves no two diff_ids, however often it stands in the list."""
-    layers = tuple(blob_path(layer.descriptor.digest) for layer in image.layers)
-    return msgspec.json.encode([_Saved(blob_path(sha256(image.config_bytes)), (f"{name}:{tag}",), layers)])
+    layers = tuple(blob_path(layer.digest) for layer in manifest.layers)
+    tags = None if name is None else (f"{name}:{tag}",)
+    config = "" if manifest.config is None else blob_path(manifest.config.digest)
+    return msgspec.json.encode([_Saved(config, tags, layers)])
 
 
-def _complete(reference: Reference, name: str, tag: str) -> str:
+def _complete(reference: Reference, name: str | None, tag: str) -> str:
     match reference.transport:
         case "docker-archive":
-            return f"docker-archive:{reference.path}:{name}:{tag}"
+            return f"docker-archive:{reference.path}" + (f":{name}:{tag}" if name is not None else "")
         case "oci-archive":
             return f"oci-archive:{reference.path}:{tag}"
         case _:
             return reference.path
-
-
-def _notes(image: Image, reference: Reference) -> tuple[str, ...]:
-    if reference.transport == "archive" and any(layer.descriptor.media_type == LAYER_ZSTD for layer in image.layers):
-        return (f"{reference.path}: zstd layers: docker before version 23 cannot load it",)
-    return ()

@@ -1,6 +1,6 @@
 """Image layouts: a folder of blobs and an index, made new or added to.
 
-In: an image. Out: the folder with the image under its tag; what else is there stays, and so does what others wrote
+In: a shipment. Out: the folder with it under its tag; what else is there stays, and so does what others wrote
 into `index.json` that brasm does not know. The folder itself is locked (flock(2) on its descriptor), so that two
 that add to it at once both succeed; the index is replaced last, so that a reader sees all of an image or nothing.
 Source: image-spec v1.1 image-layout.md, image-index.md.
@@ -19,39 +19,39 @@ from assembler.base.content import Bytes
 from assembler.base.errors import DestinationError
 from assembler.base.files import atomic_file, copy_content, destination_errors, take_over
 from assembler.base.paths import show
-from assembler.destinations.archive import OCI_LAYOUT, blob_path
-from assembler.destinations.written import Written, name_annotations
-from assembler.oci.types import INDEX, REF_NAME, Descriptor
+from assembler.destinations.archive import OCI_LAYOUT, blob_path, folders
+from assembler.destinations.written import Written, named
+from assembler.oci.types import INDEX, REF_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from assembler.base.content import Content
     from assembler.base.digest import Digest
-    from assembler.oci.image import Image
+    from assembler.oci.shipment import Shipment
 
 _NOT_A_LAYOUT: Final = "name a new or empty folder, or one that holds an image layout"
 _NEW_INDEX: Final = b'{"schemaVersion":2,"mediaType":"%b","manifests":[]}' % INDEX.encode()
 
 
-def write(image: Image, path: str, name: str, tag: str) -> Written:
-    """Add an image to a layout, in place of the one that has its tag.
+def write(shipment: Shipment, path: str, name: str | None, tag: str | None) -> Written:
+    """Add an image or index to a layout, in place of the one that has its tag; without a tag, once.
 
     Raises:
-        SourceError: a blob cannot be read.
+        SourceError, ImageError: a blob cannot be read, or is damaged.
         DestinationError: the folder holds something else, or cannot be written.
     """
     with destination_errors(path), _locked(path):
         check(path)
         index = _read_index(path)
-        _put_descriptor(index, _descriptor(image, name, tag))
+        _put_descriptor(index, msgspec.to_builtins(named(shipment.root, name, tag)))
         new = msgspec.json.encode(index)
         with _undone_unless_committed(path, new) as created:
-            _fill(image, path, created)
+            _fill(shipment, path, created)
             with atomic_file(os.path.join(path, "index.json")) as descriptor:
                 copy_content(Bytes(new), descriptor)
     note = f"{path}: podman reads {path.lower()!r} in its place: it wants oci: paths in lower case"
-    return Written(f"oci:{path}:{tag}", (note,) if path != path.lower() else ())
+    return Written(f"oci:{path}" + (f":{tag}" if tag is not None else ""), (note,) if path != path.lower() else ())
 
 
 def check(path: str) -> None:
@@ -136,19 +136,20 @@ def _undone_unless_committed(path: str, index: bytes) -> Iterator[list[str]]:
         raise
 
 
-def _fill(image: Image, path: str, created: list[str]) -> None:
+def _fill(shipment: Shipment, path: str, created: list[str]) -> None:
     """Write all but the index. The marker first: whatever ends the process, the folder is a layout."""
     marker = os.path.join(path, "oci-layout")
     if not os.path.exists(marker):
         _write(marker, Bytes(OCI_LAYOUT), created)
-    for folder in ("blobs", os.path.join("blobs", "sha256")):
+    for folder in folders(each.digest for each, _ in (*shipment.documents, *shipment.blobs)):
         at = os.path.join(path, folder)
         if not os.path.isdir(at):
             created.append(at)
             os.mkdir(at)
-    for descriptor, content in image.blobs():
+    for descriptor, content in shipment.blobs:
         _write_blob(path, descriptor.digest, content, created)
-    _write_blob(path, image.digest, Bytes(image.manifest_bytes), created)
+    for descriptor, data in shipment.documents:
+        _write_blob(path, descriptor.digest, Bytes(data), created)
 
 
 def _write_blob(path: str, digest: Digest, content: Content, created: list[str]) -> None:
@@ -169,20 +170,21 @@ def _write(path: str, content: Content, created: list[str]) -> None:
         copy_content(content, descriptor)
 
 
-def _descriptor(image: Image, name: str, tag: str) -> dict[str, Any]:
-    annotated: Descriptor = msgspec.structs.replace(image.descriptor, annotations=name_annotations(name, tag))
-    built: dict[str, Any] = msgspec.to_builtins(annotated)
-    return built
-
-
 def _put_descriptor(index: dict[str, Any], descriptor: dict[str, Any]) -> None:
-    """Put a descriptor where the one of the same tag stood, else at the end."""
-    tag = descriptor["annotations"][REF_NAME]
-    manifests = index["manifests"]
-    places = [place for place, each in enumerate(manifests) if (each.get("annotations") or {}).get(REF_NAME) == tag]
+    """Put a descriptor where the one of the same tag stood, or without a tag the same one, else at the end."""
+    tag, manifests = _tag(descriptor), index["manifests"]
+    places = [
+        place
+        for place, each in enumerate(manifests)
+        if _tag(each) == tag and (tag is not None or each.get("digest") == descriptor["digest"])
+    ]
     for place in reversed(places[1:]):
         del manifests[place]
     manifests[slice(places[0], places[0] + 1) if places else slice(len(manifests), None)] = [descriptor]
+
+
+def _tag(descriptor: dict[str, Any]) -> str | None:
+    return (descriptor.get("annotations") or {}).get(REF_NAME)
 
 
 def _read_index(path: str) -> dict[str, Any]:

@@ -1,38 +1,55 @@
 """Which destination a reference means, and whether it can be one: asked before any work, and again when writing.
 
-In: a finished image and a reference. Out: where it is now. The last stage.
+In: a shipment and a reference. Out: where it is now. The last stage.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from assembler.base.errors import DestinationError, UsageError
 from assembler.base.paths import show
+from assembler.remote.access import Access
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from assembler.base.progress import Progress
     from assembler.destinations.written import Written
-    from assembler.oci.image import Compression, Image
+    from assembler.oci.image import Compression
     from assembler.oci.reference import Reference
+    from assembler.oci.shipment import Shipment
     from assembler.tree import Entry
 
+_USUAL: Final = Access()
 
-def put(image: Image, entries: tuple[Entry, ...], reference: Reference, name: str, tag: str) -> Written:
-    """Write an image where a reference says.
+
+def put(
+    shipment: Shipment,
+    entries: Callable[[], Sequence[Entry]],
+    reference: Reference,
+    name: str | None,
+    tag: str,
+    access: Access = _USUAL,
+    progress: Progress | None = None,
+) -> Written:
+    """Write an image or index where a reference says.
 
     Args:
-        image: what is written.
-        entries: what its layers hold together, sorted bytewise by path: for an unpacked root filesystem.
+        shipment: what is written.
+        entries: gives what the layers of its one image hold together, sorted bytewise by path: for an unpacked root
+            filesystem.
         reference: where to.
-        name: the image's name where the reference has none.
+        name: the image's name where the reference has none; None where it has no name.
         tag: likewise.
+        access: the way to registries and daemons.
+        progress: told of what is sent to them; of what is written to files `Shipment.told` tells.
 
     Raises:
-        SourceError: a file or blob cannot be read.
+        SourceError, ImageError: a file or blob cannot be read, or is damaged.
+        UsageError: there are several images, and there only one can be.
         DestinationError: it cannot be written; nothing is left behind.
     """
     name, tag = reference.name or name, reference.tag or tag
@@ -40,53 +57,109 @@ def put(image: Image, entries: tuple[Entry, ...], reference: Reference, name: st
         case "oci":
             from assembler.destinations import layout
 
-            return layout.write(image, reference.path, name, tag)
+            return layout.write(shipment, reference.path, name, tag)
         case "oci-archive" | "docker-archive" | "archive":
             from assembler.destinations import archive
 
-            return archive.write(image, reference, name, tag)
+            return archive.write(shipment, reference, name, tag)
         case "dir":
             from assembler.destinations import directory
 
-            return directory.write(entries, reference.path, image.config.created)
+            _, manifest = shipment.only_image("a folder")
+            return directory.write(entries(), reference.path, shipment.config(manifest).created)
+        case "docker":
+            from assembler.destinations.registry import write
+
+            return write(shipment, reference, tag, access, progress)
+        case "docker-daemon":
+            from assembler.destinations.daemon import write as load
+
+            return load(shipment, reference, tag, access, progress)
         case _:
             assert_never(reference.transport)
 
 
-def check_outputs(references: Sequence[Reference], compression: Compression) -> None:
+def check_outputs(
+    references: Sequence[Reference], compression: Compression | None = None, access: Access = _USUAL
+) -> None:
     """Find what would fail at the end before the work begins.
 
+    Args:
+        references: where to.
+        compression: of the layers that will be made; None where nothing will be made.
+        access: the way to registries and daemons.
+
     Raises:
-        UsageError: two outputs are one place, or a format cannot hold the compression.
+        UsageError: two outputs are one place, a format cannot hold the compression, or a daemon's image has no name.
         DestinationError: a folder is not there or may not be written, or something else is in the way.
     """
     _check_distinct(references)
     for reference in references:
-        if reference.transport == "docker-archive" and compression == "zstd":
+        _check(reference, access)
+        if compression == "zstd" and not _takes_zstd(reference, access):
             hint = "write gzip (layers.compression), or to oci: or oci-archive:"
-            raise UsageError(f"{reference}: a docker-archive cannot hold zstd layers", hint=hint)
-        match reference.transport:
-            case "oci":
-                from assembler.destinations import layout
+            raise UsageError(f"{reference}: a {reference.transport} cannot hold zstd layers", hint=hint)
 
-                layout.check(reference.path)
-            case "dir":
-                from assembler.destinations import directory
 
-                directory.check(reference.path)
-            case "oci-archive" | "docker-archive" | "archive":
-                _check_file(reference.path)
-            case _:
-                assert_never(reference.transport)
-        _check_writable(reference)
+def _takes_zstd(reference: Reference, access: Access) -> bool:
+    match reference.transport:
+        case "docker-archive":
+            return False
+        case "docker-daemon":
+            from assembler.destinations.daemon import takes_zstd
+
+            return takes_zstd(access)
+        case _:
+            return True
+
+
+def _check(reference: Reference, access: Access) -> None:
+    match reference.transport:
+        case "oci":
+            from assembler.destinations import layout
+
+            layout.check(reference.path)
+            _check_writable(reference)
+        case "dir":
+            from assembler.destinations import directory
+
+            directory.check(reference.path)
+            _check_writable(reference)
+        case "oci-archive" | "docker-archive" | "archive":
+            _check_file(reference.path)
+            _check_writable(reference)
+        case "docker":
+            from assembler.destinations.registry import check
+
+            check(reference, access)
+        case "docker-daemon":
+            from assembler.destinations.daemon import check as check_daemon
+
+            if reference.name is None:
+                raise UsageError(f"{reference}: an image is given a name there", hint="write docker-daemon:NAME:TAG")
+            check_daemon(reference, access)
+        case _:
+            assert_never(reference.transport)
+
+
+def check_holders(references: Sequence[Reference]) -> None:
+    """Make sure that all destinations can hold an index of several images.
+
+    Raises:
+        UsageError: one cannot.
+    """
+    for reference in references:
+        if reference.transport in {"docker-archive", "docker-daemon", "dir"}:
+            hint = "docker://, oci:, oci-archive: or FILE.tar"
+            raise UsageError(f"{reference}: {reference.transport}: holds one image, no index", hint=hint)
 
 
 def _check_distinct(references: Sequence[Reference]) -> None:
     """Only a layout takes more than one image, each with its own tag."""
     seen: dict[str, Reference] = {}
     for reference in references:
-        path = os.path.realpath(reference.path)
-        other = seen.setdefault(path, reference)
+        remote = reference.transport in {"docker", "docker-daemon"}
+        other = seen.setdefault(str(reference) if remote else os.path.realpath(reference.path), reference)
         both_layouts = reference.transport == other.transport == "oci"
         if other is not reference and not (both_layouts and reference.tag != other.tag):
             raise UsageError(f"{reference}: {other} is written to the same place", hint="name another path")

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from assembler.oci.reference import split_host
 from assembler.oci.types import CONTAINERD_NAME, REF_NAME
 
 if TYPE_CHECKING:
-    from assembler.oci.types import Annotations
+    from assembler.oci.types import Descriptor
 
 
 class Written(Struct, frozen=True):
@@ -25,22 +27,17 @@ class Written(Struct, frozen=True):
 
 
 def full_name(name: str, tag: str) -> str:
-    """Return a reference with its registry, as docker and containerd read a short one.
+    """Return a reference with its registry, as docker and containerd read a short one: `docker.io/library/app:1`."""
+    return f"{'/'.join(split_host(name))}:{tag}"
 
-    `app` is `docker.io/library/app`, `team/app` is `docker.io/team/app`; a first component with a dot, a colon or
-    an upper-case letter, or `localhost`, is a registry. Source: distribution/reference, normalize.go,
-    `splitDockerDomain`.
+
+def named(root: Descriptor, name: str | None, tag: str | None) -> Descriptor:
+    """Return what an index says of an image that has a name there.
+
+    Always both annotations, for containerd reads one and all others the other; without a name the tag alone, and
+    without a tag none, as artifacts are listed.
     """
-    host, slash, rest = name.partition("/")
-    if not slash or not ({".", ":"} & set(host) or host == "localhost" or host != host.lower()):
-        host, rest = "docker.io", name
-    if host == "index.docker.io":
-        host = "docker.io"
-    if host == "docker.io" and "/" not in rest:
-        rest = f"library/{rest}"
-    return f"{host}/{rest}:{tag}"
-
-
-def name_annotations(name: str, tag: str) -> Annotations:
-    """Return what names an image in an index: always both, for containerd reads one and all others the other."""
-    return {CONTAINERD_NAME: full_name(name, tag), REF_NAME: tag}
+    if tag is None:
+        return root
+    names = {REF_NAME: tag} if name is None else {CONTAINERD_NAME: full_name(name, tag), REF_NAME: tag}
+    return replace(root, annotations={**(root.annotations or {}), **names})

@@ -43,6 +43,10 @@ LAYER_FORMATS: Final[Mapping[str, Literal["none", "gzip", "zstd"]]] = {
 }
 """How the layers of each media type that can be read are compressed."""
 
+EMPTY: Final = "application/vnd.oci.empty.v1+json"
+EMPTY_DATA: Final = b"{}"
+"""What stands where an artifact has nothing to say (manifest.md, "Guidance for an Empty Descriptor")."""
+
 MAX_DOCUMENT: Final = 1 << 26
 """Bytes of a JSON document that are read; registries take 4 MiB (distribution-spec, "Pushing Manifests")."""
 
@@ -93,7 +97,9 @@ class Index(Struct, frozen=True, omit_defaults=True, rename="camel"):
 
     schema_version: int
     media_type: str | None = None
+    artifact_type: str | None = None
     manifests: tuple[Descriptor, ...] = ()
+    subject: Descriptor | None = None
     annotations: Annotations | None = None
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from assembler.base.progress import Progress
     from assembler.oci.reference import Reference
     from assembler.recipe.types import LoadedRecipe
+    from assembler.remote.access import Access
     from assembler.sources.open import Source
 
 
@@ -88,14 +89,14 @@ class InspectedLayer(Struct, frozen=True):
     created_by: str | None
 
 
-def inspect(reference: Reference, platform: str | None, progress: Progress) -> Inspection:
+def inspect(reference: Reference, platform: str | None, progress: Progress, access: Access) -> Inspection:
     """Read an image and sum it up.
 
     Raises:
         SourceError: it is not there.
         ImageError: it is damaged.
     """
-    opened = open_image(reference, platform=platform)
+    opened = open_image(reference, platform=platform, access=access)
     layers = unpack_layers(opened, progress)
     tree = stack_layers(layers)
     packages = read_packages(tree)
@@ -139,14 +140,14 @@ class Verified(Struct, frozen=True):
     entries: int
 
 
-def verify(reference: Reference, platform: str | None, progress: Progress) -> Verified:
+def verify(reference: Reference, platform: str | None, progress: Progress, access: Access) -> Verified:
     """Check an image's form, and if that is sound its root filesystem.
 
     Raises:
         SourceError: it is not there.
         ImageError: its index leads to no manifest.
     """
-    stored = find_image(reference, platform=platform)
+    stored = find_image(reference, platform=platform, access=access)
     progress.start("check", unit="B")
     violations = validate(stored, progress)
     if violations:

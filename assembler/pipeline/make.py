@@ -6,19 +6,23 @@ source ─▶ Tree ─▶ Graph ─▶ Plan ─▶ LayerSpecs ─▶ Layers ─�
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import tempfile
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from assembler.base.digest import Digest
 from assembler.base.errors import SourceError
 from assembler.base.paths import show
-from assembler.destinations import check_outputs, put
+from assembler.destinations import check_holders, check_outputs, put
 from assembler.graph.types import Graph
 from assembler.layers.compose import compose, creation_epoch
 from assembler.layers.group import group
 from assembler.layers.render import RenderOptions, render
+from assembler.oci.combine import combine
 from assembler.oci.image import Image
+from assembler.oci.shipment import Shipment
 from assembler.plan.additions import with_additions
 from assembler.plan.inventory import Sizes, sizes_of
 from assembler.plan.planner import make_plan
@@ -26,6 +30,7 @@ from assembler.plan.platform import platform_of
 from assembler.plan.request import request_of
 from assembler.plan.types import Plan
 from assembler.recipe.inherit import inherit
+from assembler.remote.access import Access
 from assembler.sources.open import Source, open_source
 
 if TYPE_CHECKING:
@@ -36,6 +41,8 @@ if TYPE_CHECKING:
     from assembler.oci.reference import Reference
     from assembler.recipe.types import LoadedRecipe
     from assembler.tree import Tree
+
+_USUAL: Final = Access()
 
 
 class Packed(Struct, frozen=True):
@@ -78,11 +85,28 @@ class Packed(Struct, frozen=True):
         return sizes_of(self.plan.entries, self.image)
 
 
+class PackedIndex(Struct, frozen=True):
+    """Images that were written under one name.
+
+    Attributes:
+        digest: of the index.
+        images: in its order.
+        outputs: where it was written, as references.
+        notes: of the destinations.
+    """
+
+    digest: Digest
+    images: tuple[Packed, ...]
+    outputs: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
 class Sources:
     """Opens sources, each tree once, however many recipes start from it."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, access: Access = _USUAL) -> None:
         self._progress = progress
+        self._access = access
         self._opened: dict[tuple[object, ...], Source] = {}
 
     def open(self, loaded: LoadedRecipe) -> Source:
@@ -101,7 +125,7 @@ class Sources:
         image = (spec.image, loaded.folder) if spec.image is not None else None
         key = (os.path.realpath(path), image, spec.mounts, lazy)
         if key not in self._opened:
-            self._opened[key] = open_source(spec, loaded.folder, lazy=lazy, progress=self._progress)
+            self._opened[key] = open_source(spec, loaded.folder, self._access, lazy=lazy, progress=self._progress)
         return self._opened[key]
 
 
@@ -138,13 +162,59 @@ def pack(
     sources: Sources,
     environment: Mapping[str, str],
     progress: Progress,
+    access: Access = _USUAL,
 ) -> Packed:
     """Go all the way: from a recipe to an image at its destinations.
 
     Raises:
         BrasmError: any of the tree; nothing half-written is left.
     """
-    check_outputs(outputs, loaded.recipe.layers.compression)
+    check_outputs(outputs, loaded.recipe.layers.compression, access)
+    made = make(loaded, _spool_folder(outputs), sources, environment, progress)
+    shipment, name, tag = Shipment.of(made.image), loaded.recipe.name, loaded.recipe.version
+    written = [put(shipment, lambda: made.plan.entries, output, name, tag, access, progress) for output in outputs]
+    notes = (*made.notes, *(note for one in written for note in one.notes))
+    return replace(made, outputs=tuple(one.reference for one in written), notes=notes)
+
+
+def pack_together(
+    loaded: Sequence[LoadedRecipe],
+    outputs: Sequence[Reference],
+    sources: Sources,
+    environment: Mapping[str, str],
+    progress: Progress,
+    access: Access = _USUAL,
+) -> PackedIndex:
+    """Go all the way from several recipes to one index of their images, which has the first one's name and tag.
+
+    Raises:
+        UsageError: two are for the same platform, or a destination cannot hold an index.
+        BrasmError: any other of the tree; nothing half-written is left.
+    """
+    for one in loaded:
+        check_outputs(outputs, one.recipe.layers.compression, access)
+    check_holders(outputs)
+    made = [make(one, _spool_folder(outputs), sources, environment, progress) for one in loaded]
+    shipment = combine([(title(one), Shipment.of(each.image)) for one, each in zip(loaded, made, strict=True)])
+    name, tag = loaded[0].recipe.name, loaded[0].plain_version
+    written = [put(shipment, tuple, output, name, tag, access, progress) for output in outputs]
+    notes = tuple(note for one in written for note in one.notes)
+    return PackedIndex(shipment.root.digest, tuple(made), tuple(one.reference for one in written), notes)
+
+
+def title(loaded: LoadedRecipe) -> str:
+    """Return how a message calls a recipe among others."""
+    return loaded.recipe.name if loaded.variant is None else f"{loaded.recipe.name} ({loaded.variant})"
+
+
+def make(
+    loaded: LoadedRecipe, spool: str, sources: Sources, environment: Mapping[str, str], progress: Progress
+) -> Packed:
+    """Make an image, which is nowhere yet; its layers wait in unnamed files in the folder `spool`.
+
+    Raises:
+        BrasmError: any of the tree.
+    """
     epoch = creation_epoch(loaded.recipe, environment)
     source = sources.open(loaded)
     loaded = inherit(loaded, source.config)
@@ -153,12 +223,10 @@ def pack(
     plan = decide(loaded, source, progress, with_packages=is_output or layers.split == "package")
     platform = platform_of(plan, recipe)
     progress.start("compress", plan.tar_size, unit="B")
-    options = RenderOptions(layers.compression, layers.level, epoch, _spool_folder(outputs))
+    options = RenderOptions(layers.compression, layers.level, epoch, spool)
     rendered = [render(spec, options, progress) for spec in group(plan, layers.split)]
     image = compose(recipe, platform, rendered, epoch, _annotations(plan, source) if is_output else {})
-    written = [put(image, plan.entries, output, recipe.name, recipe.version) for output in outputs]
-    notes = (*source.notes, *(note for one in written for note in one.notes))
-    return Packed(image, plan, tuple(one.reference for one in written), notes)
+    return Packed(image, plan, (), tuple(source.notes))
 
 
 def _annotations(plan: Plan, source: Source) -> Mapping[str, str]:
@@ -190,6 +258,9 @@ def _check_readable(plan: Plan, source: Source) -> None:
 
 
 def _spool_folder(outputs: Sequence[Reference]) -> str:
-    """Return the folder where layers wait: where the first output goes, since there must be room for them there."""
-    path = os.path.abspath(outputs[0].path)
-    return path if outputs[0].transport == "oci" and os.path.isdir(path) else os.path.dirname(path)
+    """Return the folder where layers wait: where the first file goes, since there must be room for them there."""
+    for output in outputs:
+        if output.transport not in {"docker", "docker-daemon"}:
+            path = os.path.abspath(output.path)
+            return path if output.transport == "oci" and os.path.isdir(path) else os.path.dirname(path)
+    return tempfile.gettempdir()

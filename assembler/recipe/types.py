@@ -11,6 +11,7 @@ Split = Literal["single", "runtime+app", "package"]
 StripMode = Literal["none", "debug", "unneeded"]
 DlopenPriority = Literal["required", "recommended", "suggested", "strings"]
 FileType = Literal["file", "directory", "symlink"]
+Network = Literal["none", "host"]
 Cpu = Literal["x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"]
 
 Glob = Annotated[str, Meta(description="An absolute glob: *, ?, [...], {a,b}, ** for directories; ! takes back.")]
@@ -37,6 +38,10 @@ Commit = Annotated[
     str, Meta(description="The commit that the release's tag must be, in full.", pattern=r"^[0-9a-f]{40}$")
 ]
 Duration = Annotated[str, Meta(description="A time such as '30s', '1m30s', '500ms'.", pattern=r"^(\d+(ms|s|m|h))+$")]
+
+Port = Annotated[
+    str, Meta(description="Port that is listened on: '8080/tcp', '53/udp'.", pattern=r"^\d{1,5}(/(tcp|udp))?$")
+]
 
 
 class SourceSpec(Struct, frozen=True, forbid_unknown_fields=True):
@@ -203,16 +208,53 @@ class LayersSpec(Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
 
 
+class ServeSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """The image's entrypoint as a server; it is ready when `port` is listened on and `ready` was written."""
+
+    args: Annotated[tuple[str, ...] | None, Meta(description="Arguments in place of image.cmd.")] = None
+    port: Port | None = None
+    ready: Annotated[str | None, Meta(description="Regular expression that its output has when it is ready.")] = None
+    timeout: Annotated[Duration, Meta(description="How long it may take to be ready.")] = "30s"
+
+
 class TestSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """A program that must work in the finished image; what it runs is a root of the closure."""
+    """What must hold of the finished image; the program of `run` is a root of the closure."""
 
     __test__ = False
 
-    run: Annotated[tuple[str, ...], Meta(description="Program and arguments.", min_length=1)]
+    name: Annotated[str | None, Meta(description="What reports call the test.")] = None
+    run: Annotated[
+        tuple[str, ...], Meta(description="Program and arguments in the image; beside a server where `serve` is given.")
+    ] = ()
+    client: Annotated[
+        tuple[str, ...],
+        Meta(description="Program of this machine and arguments, run in the network of `serve`'s container."),
+    ] = ()
+    serve: Annotated[ServeSpec | None, Meta(description="The server that must run meanwhile.")] = None
     stdin: str | None = None
     exit: Annotated[int, Meta(ge=0, le=255)] = 0
     stdout: Annotated[str | None, Meta(description="Regular expression that must be found in standard output.")] = None
     stderr: Annotated[str | None, Meta(description="Regular expression that must be found in standard error.")] = None
+    timeout: Annotated[Duration | None, Meta(description="How long the program may take; default: run.timeout.")] = None
+    files: Annotated[
+        tuple[str, ...], Meta(description="Paths that the image must have, or with ! before them must not have.")
+    ] = ()
+
+
+class RunSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """How `brasm test` runs the image; nothing of it is in the image."""
+
+    capabilities: Annotated[
+        tuple[str, ...], Meta(description="Capabilities that it has, 'CAP_NET_BIND_SERVICE'; by default none.")
+    ] = ()
+    network: Annotated[Network, Meta(description="none: its own loopback alone; host: the machine's.")] = "none"
+    memory: Annotated[str | None, Meta(description="The most memory that it may use: '64 MB'.")] = None
+    timeout: Annotated[Duration, Meta(description="How long a test's program may take.")] = "60s"
+    tmpfs: Annotated[
+        tuple[str, ...],
+        Meta(description="Folders that may be written to, besides image.volumes; each starts as it is in the image."),
+    ] = ()
+    read_only: Annotated[bool, Meta(description="Whether the rest of the root cannot be written to.")] = True
 
 
 class BudgetSpec(Struct, frozen=True, forbid_unknown_fields=True):
@@ -245,6 +287,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
     image: ImageSpec = ImageSpec()
     layers: LayersSpec = LayersSpec()
     test: tuple[TestSpec, ...] = ()
+    run: RunSpec = RunSpec()
     budget: BudgetSpec = BudgetSpec()
 
     @property
@@ -270,3 +313,8 @@ class LoadedRecipe(Struct, frozen=True):
     recipe: Recipe
     folder: str
     variant: str | None = None
+
+    @property
+    def plain_version(self) -> str:
+        """The version without the variant's name at its end."""
+        return self.recipe.version.removesuffix(f"-{self.variant}")

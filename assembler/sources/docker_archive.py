@@ -1,30 +1,32 @@
 """Finding an image in what `docker save` writes: `manifest.json`, a config, and layers as tars.
 
-In: a store with `manifest.json`. Out: an image with a manifest made up from it, so that everything after reads one
+In: a store with `manifest.json`. Out: `Found`, its root a manifest made up from it, so that everything after reads one
 form. Layers may be `<id>/layer.tar` (docker up to 24), `<digest>.tar` (skopeo, some of them symlinks) or blobs of a
 layout; plain or compressed, told by their first bytes. Source: moby, `image/tarexport`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec import Struct
 
 from assembler.base import digest as digests
-from assembler.base.content import CHUNK, Content
+from assembler.base.content import CHUNK, Bytes, Content
 from assembler.base.decompress import Format, detect
+from assembler.base.digest import Digest
 from assembler.base.errors import ImageError
 from assembler.base.paths import normalize, show
-from assembler.oci.types import CONFIG, LAYER, LAYER_GZIP, LAYER_ZSTD, MANIFEST, Descriptor, Manifest, encode
-from assembler.sources.store import StoredImage
+from assembler.oci.reference import split_host, split_name
+from assembler.oci.shipment import made_up_manifest
+from assembler.oci.types import CONFIG, LAYER, LAYER_GZIP, LAYER_ZSTD, MANIFEST, Descriptor
+from assembler.sources.blobs import Found, checked_document, missing_blob
+from assembler.sources.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from assembler.base.digest import Digest
-    from assembler.sources.store import Store
 
 _TYPES: Final[dict[Format, str]] = {"none": LAYER, "gzip": LAYER_GZIP, "zstd": LAYER_ZSTD}
 
@@ -37,7 +39,38 @@ class SavedImage(Struct, frozen=True, rename="pascal"):
     repo_tags: tuple[str, ...] | None = None
 
 
-def find_in_docker_archive(store: Store, name: str | None, tag: str | None) -> StoredImage:
+class ArchiveBlobs(Struct, frozen=True):
+    """The blobs of one image of a docker-archive; see `Blobs`.
+
+    Attributes:
+        store: the archive.
+        paths: where each blob is.
+        manifest_bytes: the manifest that was made up.
+    """
+
+    store: Store
+    paths: Mapping[Digest, str]
+    manifest_bytes: bytes
+
+    @property
+    def name(self) -> str:
+        """See `Blobs.name`."""
+        return self.store.name
+
+    def blob(self, descriptor: Descriptor) -> Content:
+        """See `Blobs.blob`."""
+        path = self.paths.get(digests.parse(descriptor.digest))
+        content = self.store.get(path) if path is not None else None
+        if content is None:
+            raise missing_blob(self.name, descriptor.digest)
+        return content
+
+    def manifest(self, descriptor: Descriptor) -> bytes:
+        """See `Blobs.manifest`; there is one."""
+        return checked_document(Bytes(self.manifest_bytes), descriptor)
+
+
+def open_docker_archive(store: Store, name: str | None, tag: str | None) -> Found:
     """Find the image of a name and tag.
 
     Raises:
@@ -47,8 +80,16 @@ def find_in_docker_archive(store: Store, name: str | None, tag: str | None) -> S
     paths: dict[Digest, str] = {}
     config = _describe(store, saved.config, paths, CONFIG)
     layers = tuple(_describe(store, layer, paths) for layer in saved.layers or ())
-    data = encode(Manifest(2, MANIFEST, config=config, layers=layers))
-    return StoredImage(digests.sha256(data), data, store, paths=paths)
+    data = made_up_manifest(config, layers)
+    root = Descriptor(MANIFEST, digests.sha256(data), len(data))
+    its_name, its_tag = _name_of(saved, name, tag)
+    return Found(ArchiveBlobs(store, paths, data), (root,), name=its_name, tag=its_tag)
+
+
+def _name_of(saved: SavedImage, name: str | None, tag: str | None) -> tuple[str | None, str | None]:
+    """Return the name and tag that were asked for, else the first that the image has."""
+    known = [full for full in saved.repo_tags or () if name is None or _is_named(full, name, tag)]
+    return split_name(known[0]) if known else (name, tag)
 
 
 def _read_manifest(store: Store) -> tuple[SavedImage, ...]:
@@ -81,15 +122,8 @@ def _choose(images: Sequence[SavedImage], name: str | None, tag: str | None, whe
 
 def _is_named(full: str, name: str, tag: str | None) -> bool:
     """Compare names as docker does: `busybox` is `docker.io/library/busybox`."""
-    repository, _, its_tag = full.rpartition(":")
-    return _whole(repository) == _whole(name) and tag in {None, its_tag}
-
-
-def _whole(name: str) -> str:
-    first, slash, _ = name.partition("/")
-    if not slash:
-        return f"docker.io/library/{name}"
-    return name if "." in first or ":" in first or first == "localhost" else f"docker.io/{name}"
+    repository, its_tag = split_name(full)
+    return split_host(repository) == split_host(name) and tag in {None, its_tag}
 
 
 def _describe(store: Store, path: str, paths: dict[Digest, str], media_type: str | None = None) -> Descriptor:

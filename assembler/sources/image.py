@@ -1,13 +1,12 @@
 """An image as a tree: its layers one over the other, whiteouts applied.
 
-In: a reference to a layout or archive. Out: `OpenedImage`, and from it a `Tree`. Every digest and size is checked when
+In: a reference. Out: `OpenedImage`, and from it a `Tree`. Every digest and size is checked when
 its bytes are read, and every layer is held to the config's diff_id.
 """
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -15,15 +14,16 @@ from assembler.base import digest as digests
 from assembler.base.content import Content, Span
 from assembler.base.decompress import DecompressError, decompress
 from assembler.base.digest import Digest
-from assembler.base.errors import ImageError, UsageError
+from assembler.base.errors import ImageError
 from assembler.base.progress import Silent
 from assembler.oci.types import CONFIG_TYPES, LAYER_FORMATS, Descriptor, ImageConfig, Manifest, Platform, decode
-from assembler.sources.docker_archive import find_in_docker_archive
-from assembler.sources.layout import find_in_layout
+from assembler.remote.access import Access
+from assembler.sources.blobs import Checked, StoredImage, checked_document
+from assembler.sources.find import find
+from assembler.sources.index import choose_image, stored_image
 from assembler.sources.members import Archive, read_entries
 from assembler.sources.platforms import matches, parse_platform
 from assembler.sources.spool import spool
-from assembler.sources.store import Checked, StoredImage, checked_document, open_store
 from assembler.sources.whiteouts import apply_layer
 from assembler.tree import Entry, Tree
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from assembler.base.progress import Progress
     from assembler.oci.reference import Reference
+
+_USUAL: Final = Access()
 
 
 class OpenedImage(Struct, frozen=True):
@@ -73,11 +75,13 @@ class OpenedImage(Struct, frozen=True):
         """Return a layer or the config; reading it raises `ImageError` where it is not what the manifest says.
 
         Raises:
-            ImageError: it is missing.
+            ImageError: it is missing, or none of the image's.
         """
-        known = {each.digest: each for each in (self.manifest.config, *self.layers) if each is not None}
         content = self.stored.blob(digest)
-        return Checked(content, known[digest]) if digest in known else content
+        if isinstance(content, Checked):
+            return content
+        known = {each.digest: each for each in (self.manifest.config, *self.layers) if each is not None}
+        return Checked(content, known[digest])
 
 
 class UnpackedLayer(Struct, frozen=True):
@@ -96,13 +100,16 @@ class UnpackedLayer(Struct, frozen=True):
     members: tuple[Entry, ...]
 
 
-def find_image(reference: Reference, *, folder: str = ".", platform: str | None = None) -> StoredImage:
+def find_image(
+    reference: Reference, *, folder: str = "", platform: str | None = None, access: Access = _USUAL
+) -> StoredImage:
     """Find an image, looking at nothing but what leads to its manifest.
 
     Args:
-        reference: a layout or archive; a plain archive may be either, `index.json` first.
+        reference: see `find`.
         folder: what a relative path starts from.
         platform: `OS/ARCHITECTURE[/VARIANT]`, to choose among several.
+        access: the way to registries and daemons.
 
     Raises:
         SourceError: it is not there or cannot be read.
@@ -110,16 +117,13 @@ def find_image(reference: Reference, *, folder: str = ".", platform: str | None 
         UsageError: the platform is malformed, or the reference names no image.
     """
     wanted = None if platform is None else parse_platform(platform)
-    if reference.transport == "dir":
-        raise UsageError(f"{reference}: an unpacked root filesystem, not an image")
-    store = open_store(os.path.join(folder, reference.path), folder=reference.transport == "oci")
-    layout = store.get("/index.json") is not None
-    if reference.transport in {"oci", "oci-archive"} or (reference.transport == "archive" and layout):
-        return find_in_layout(store, reference.tag, wanted)
-    return find_in_docker_archive(store, reference.name, reference.tag)
+    found = find(reference, folder, access)
+    return stored_image(found, choose_image(found, wanted).descriptor)
 
 
-def open_image(reference: Reference, *, folder: str = ".", platform: str | None = None) -> OpenedImage:
+def open_image(
+    reference: Reference, *, folder: str = "", platform: str | None = None, access: Access = _USUAL
+) -> OpenedImage:
     """Find an image and read its manifest and config; arguments are those of `find_image`.
 
     Raises:
@@ -127,7 +131,7 @@ def open_image(reference: Reference, *, folder: str = ".", platform: str | None 
         ImageError: further, the config is missing or damaged, a media type is unknown, there are not as many diff_ids
             as layers, or it is for another platform than the one asked for.
     """
-    opened = read_image(find_image(reference, folder=folder, platform=platform))
+    opened = read_image(find_image(reference, folder=folder, platform=platform, access=access))
     if platform is not None and not matches(opened.platform, parse_platform(platform)):
         raise ImageError(f"{reference}: the image is for {opened.platform}, not {platform}")
     return opened
@@ -147,7 +151,7 @@ def read_image(stored: StoredImage) -> OpenedImage:
     for layer in manifest.layers:
         if layer.media_type not in LAYER_FORMATS:
             raise ImageError(f"layer {layer.digest}: unknown media type {layer.media_type!r}")
-    data = checked_document(stored.store, config, stored.paths)
+    data = checked_document(stored.blobs.blob(config), config)
     decoded = decode(data, ImageConfig, f"config {config.digest}")
     if len(decoded.rootfs.diff_ids) != len(manifest.layers):
         counts = f"{len(decoded.rootfs.diff_ids)} diff_ids, and the manifest {len(manifest.layers)} layers"

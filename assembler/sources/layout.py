@@ -1,70 +1,99 @@
 """Finding an image in an image layout (image-spec v1.1, image-layout.md), a folder or an archive.
 
-In: a store with `oci-layout` and `index.json`, a tag, a platform. Out: the manifest that they lead to, through as many
-indexes as there are on the way, each held to its digest.
+In: a store with `oci-layout` and `index.json`, a tag. Out: `Found`: the manifests and indexes that have the tag.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
+from assembler.base import digest as digests
 from assembler.base.errors import ImageError
 from assembler.oci.reference import split_name
-from assembler.oci.types import (
-    CONFIG_TYPES,
-    CONTAINERD_NAME,
-    INDEX_TYPES,
-    MANIFEST_TYPES,
-    REF_NAME,
-    ImageConfig,
-    Index,
-    Manifest,
-    Platform,
-    decode,
-)
-from assembler.sources.platforms import choose
-from assembler.sources.store import StoredImage, checked_document
+from assembler.oci.types import CONTAINERD_NAME, REF_NAME, Index, decode
+from assembler.sources.blobs import Found, checked_document, missing_blob
+from assembler.sources.index import is_artifact
+from assembler.sources.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
+    from assembler.base.content import Content
     from assembler.oci.types import Descriptor
-    from assembler.sources.store import Store
-
-_MAX_DEPTH: Final = 8
-"""Indexes inside indexes that are followed; real ones have two."""
 
 
-def find_in_layout(store: Store, tag: str | None, wanted: Platform | None) -> StoredImage:
-    """Find the image of a tag and platform.
+class LayoutBlobs(Struct, frozen=True):
+    """The blobs of a layout; see `Blobs`."""
+
+    store: Store
+
+    @property
+    def name(self) -> str:
+        """See `Blobs.name`."""
+        return self.store.name
+
+    def blob(self, descriptor: Descriptor) -> Content:
+        """See `Blobs.blob`."""
+        digest = digests.parse(descriptor.digest)
+        content = self.store.get(f"/blobs/{digests.algorithm(digest)}/{digests.encoded(digest)}")
+        if content is None:
+            raise missing_blob(self.name, digest)
+        return content
+
+    def manifest(self, descriptor: Descriptor) -> bytes:
+        """See `Blobs.manifest`."""
+        return checked_document(self.blob(descriptor), descriptor)
+
+
+def open_layout(store: Store, tag: str | None) -> Found:
+    """Find what has a tag; without a tag, all images, where they have one name between them.
 
     Raises:
-        ImageError: there is no such tag, or several and none is asked for; there is none for the platform; an index
-            or manifest is missing, damaged, or of an unknown media type.
+        ImageError: there is no such tag, or several and none is asked for; `index.json` is missing or malformed.
     """
     data = store.document("/index.json")
     index = decode(data, Index, f"{store.name}: index.json")
-    tagged = _tagged(index, tag, store.name)
-    candidates = [(found, platform) for descriptor in tagged for found, platform in _leaves(store, descriptor)]
-    chosen = choose(candidates, wanted, store.name)
-    layout = None if store.get("/oci-layout") is None else store.document("/oci-layout")
-    return StoredImage(chosen.digest, checked_document(store, chosen), store, layout, data)
-
-
-def _tagged(index: Index, tag: str | None, name: str) -> Sequence[Descriptor]:
-    """Return what a tag names; without a tag, all, where they have one name between them."""
     if not index.manifests:
-        raise ImageError(f"{name}: there is no image in it: index.json is empty")
-    names = list(dict.fromkeys(_tag(descriptor) for descriptor in index.manifests))
-    listed = ", ".join(each or "(none)" for each in names)
-    if tag is not None:
-        found = [each for each in index.manifests if tag in {_tag(each), _annotation(each, REF_NAME)}]
-        if not found:
-            raise ImageError(f"{name}: there is no tag {tag!r}", hint=f"there are: {listed}")
-        return found
-    if len(names) > 1 and len({each.digest for each in index.manifests}) > 1:
-        raise ImageError(f"{name}: there are several images", hint=f"add ':' and one of the tags: {listed}")
-    return index.manifests
+        raise ImageError(f"{store.name}: there is no image in it: index.json is empty")
+    blobs = LayoutBlobs(store)
+    roots = _with_tag(index.manifests, tag, store.name) if tag is not None else _only(index.manifests, blobs)
+    layout = None if store.get("/oci-layout") is None else store.document("/oci-layout")
+    name, its_tag = _name_of(roots[0])
+    return Found(blobs, tuple(roots), layout, data, name, tag or its_tag)
+
+
+def tags_of(store: Store) -> list[str]:
+    """Return the tags of a layout, in the order of its index, each once.
+
+    Raises:
+        ImageError: `index.json` is missing or malformed.
+    """
+    index = decode(store.document("/index.json"), Index, f"{store.name}: index.json")
+    return list(dict.fromkeys(tag for tag in map(_tag, index.manifests) if tag))
+
+
+def _with_tag(manifests: Sequence[Descriptor], tag: str, name: str) -> Sequence[Descriptor]:
+    found = [each for each in manifests if tag in {_tag(each), _annotation(each, REF_NAME)}]
+    if not found:
+        raise ImageError(f"{name}: there is no tag {tag!r}", hint=f"there are: {_listed(manifests)}")
+    return found
+
+
+def _only(manifests: Sequence[Descriptor], blobs: LayoutBlobs) -> Sequence[Descriptor]:
+    """Return the one image; artifacts without a tag are beside an image, and no choice."""
+    if len({each.digest for each in manifests}) == 1:
+        return manifests
+    images = [each for each in manifests if _tag(each) or not is_artifact(blobs, each)] or manifests
+    if len({_tag(each) for each in images}) > 1 and len({each.digest for each in images}) > 1:
+        hint = f"add ':' and one of the tags: {_listed(images)}"
+        raise ImageError(f"{blobs.name}: there are several images", hint=hint)
+    return images
+
+
+def _listed(manifests: Sequence[Descriptor]) -> str:
+    return ", ".join(dict.fromkeys(_tag(each) or "(none)" for each in manifests))
 
 
 def _tag(descriptor: Descriptor) -> str | None:
@@ -73,36 +102,14 @@ def _tag(descriptor: Descriptor) -> str | None:
     return full and (split_name(full)[1] or full)
 
 
+def _name_of(descriptor: Descriptor) -> tuple[str | None, str | None]:
+    """Return the repository's name, where a whole reference is noted, and the tag."""
+    for key in (CONTAINERD_NAME, REF_NAME):
+        name, tag = split_name(_annotation(descriptor, key) or "")
+        if tag is not None:
+            return name, _tag(descriptor)
+    return None, _tag(descriptor)
+
+
 def _annotation(descriptor: Descriptor, key: str) -> str | None:
     return (descriptor.annotations or {}).get(key)
-
-
-def _leaves(store: Store, descriptor: Descriptor, depth: int = 0) -> Iterator[tuple[Descriptor, Platform | None]]:
-    """Yield the manifests below a descriptor with their platforms, without buildkit's attestations."""
-    if descriptor.platform is not None and descriptor.platform.os == "unknown":
-        return
-    if descriptor.media_type in MANIFEST_TYPES:
-        yield descriptor, descriptor.platform or _platform(store, descriptor)
-    elif descriptor.media_type not in INDEX_TYPES:
-        raise ImageError(f"{store.name}: {descriptor.digest}: unknown media type {descriptor.media_type!r}")
-    elif depth == _MAX_DEPTH:
-        raise ImageError(f"{store.name}: {descriptor.digest}: more than {_MAX_DEPTH} indexes inside each other")
-    else:
-        index = decode(checked_document(store, descriptor), Index, descriptor.digest)
-        for inner in index.manifests:
-            yield from _leaves(store, inner, depth + 1)
-
-
-def _platform(store: Store, descriptor: Descriptor) -> Platform | None:
-    """Return the platform that an image's config has; None for an artifact, and where the config cannot be read.
-
-    What is wrong with it is told to whoever reads that image; here another may be wanted.
-    """
-    manifest = decode(checked_document(store, descriptor), Manifest, descriptor.digest)
-    if manifest.config is None or manifest.config.media_type not in CONFIG_TYPES:
-        return None
-    try:
-        config = decode(checked_document(store, manifest.config), ImageConfig, manifest.config.digest)
-    except ImageError:
-        return None
-    return Platform(config.architecture, config.os, variant=config.variant)

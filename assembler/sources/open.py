@@ -6,13 +6,14 @@ In: the recipe's source and the folder that its relative paths start from. Out: 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct, convert
 
 from assembler.base.errors import SourceError, UsageError
 from assembler.oci.reference import parse
 from assembler.oci.types import ImageConfig
+from assembler.remote.access import Access
 from assembler.sources.directory import DirectoryOptions, read_directory
 from assembler.sources.packages import read_packages
 from assembler.tree import Tree
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from assembler.base.progress import Progress
     from assembler.recipe import SourceSpec
+
+_USUAL: Final = Access()
 
 
 class Source(Struct, frozen=True):
@@ -46,12 +49,13 @@ class Source(Struct, frozen=True):
         return read_packages(self.tree, self.folder)
 
 
-def open_source(spec: SourceSpec, folder: str, *, lazy: bool, progress: Progress) -> Source:
+def open_source(spec: SourceSpec, folder: str, access: Access, *, lazy: bool, progress: Progress) -> Source:
     """Open a source.
 
     Args:
         spec: which one.
         folder: what relative paths start from.
+        access: the way to registries and daemons.
         lazy: whether the whole machine (`/`) is listed only where it is looked at.
         progress: told of what is read.
 
@@ -65,17 +69,18 @@ def open_source(spec: SourceSpec, folder: str, *, lazy: bool, progress: Progress
 
         return Source(read_tarball(os.path.join(folder, spec.archive), progress), [], [])
     if spec.image is not None:
-        return _open_image(spec.image, folder, progress)
+        return _open_image(spec.image, folder, access, progress)
     return _open_buildroot(os.path.join(folder, spec.buildroot or ""), progress)
 
 
-def open_root(text: str, *, lazy: bool, progress: Progress) -> Source:
+def open_root(text: str, *, lazy: bool, progress: Progress, access: Access = _USUAL) -> Source:
     """Open what a user names as a root: a folder, a tarball, or an image.
 
     Args:
         text: as for `--source`.
         lazy: whether a folder is listed only where it is looked at; then what is mounted in it is looked at too.
         progress: told of what is read.
+        access: the way to registries and daemons.
 
     Raises:
         SourceError: it cannot be read.
@@ -89,7 +94,7 @@ def open_root(text: str, *, lazy: bool, progress: Progress) -> Source:
         raise SourceError(f"{text}: no such file or directory", hint="a root is a folder, a tarball or an image")
     from assembler.recipe import SourceSpec  # not for folders, which most roots are
 
-    return open_source(convert(source_table(text), SourceSpec), os.getcwd(), lazy=lazy, progress=progress)
+    return open_source(convert(source_table(text), SourceSpec), os.getcwd(), access, lazy=lazy, progress=progress)
 
 
 def _open_directory(spec: SourceSpec, path: str, *, lazy: bool, progress: Progress) -> Source:
@@ -109,13 +114,13 @@ def _open_buildroot(path: str, progress: Progress) -> Source:
     return Source(tree, notes, unreadable, folder=os.path.join(path, "target"))
 
 
-def _open_image(text: str, folder: str, progress: Progress) -> Source:
+def _open_image(text: str, folder: str, access: Access, progress: Progress) -> Source:
     from assembler.sources.image import flatten, open_image
 
     reference = parse(text)
     if reference.transport == "dir":
         raise UsageError(f"{text}: an unpacked root filesystem is a source.directory")
-    opened = open_image(reference, folder=folder)
+    opened = open_image(reference, folder=folder, access=access)
     return Source(flatten(opened, progress), [], [], config=opened.config)
 
 

@@ -62,7 +62,9 @@ def _variant(platform: Platform) -> str | None:
     return platform.variant or _DEFAULT_VARIANTS.get(platform.architecture)
 
 
-def choose(there: Sequence[tuple[Descriptor, Platform | None]], wanted: Platform | None, name: str) -> Descriptor:
+def choose(
+    there: Sequence[tuple[Descriptor, Platform | None]], wanted: Platform | None, name: str
+) -> tuple[Descriptor, Platform | None]:
     """Return the image for a platform: the wanted one, else the only one, else this machine's.
 
     Args:
@@ -75,10 +77,10 @@ def choose(there: Sequence[tuple[Descriptor, Platform | None]], wanted: Platform
     """
     images = [each for each in there if each[1] is not None] or there
     if wanted is None and len({descriptor.digest for descriptor, _ in images}) == 1:
-        return images[0][0]
+        return images[0]
     looked_for = wanted or this_machine()
     for descriptor, platform in images:
         if platform is not None and matches(platform, looked_for):
-            return descriptor
+            return descriptor, platform
     known = ", ".join(dict.fromkeys(str(platform or "(unknown)") for _, platform in images)) or "none"
     raise ImageError(f"{name}: no image for {looked_for}", hint=f"there are: {known}; choose with --platform")

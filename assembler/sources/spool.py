@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from assembler.base.content import CHUNK, SharedFile, Span
+from assembler.base.content import SharedFile, Span
 from assembler.base.errors import SourceError
 
 if TYPE_CHECKING:
@@ -70,14 +70,6 @@ def expand(archive: SharedFile, offset: int, runs: Sequence[tuple[int, int]], si
     except OSError as error:
         raise no_room(what, error) from error
     return Span(file, 0, size)
-
-
-def read_file(descriptor: int) -> Iterable[bytes]:
-    """Yield the bytes of an open file from its start."""
-    position = 0
-    while data := os.pread(descriptor, CHUNK, position):
-        position += len(data)
-        yield data
 
 
 def no_room(what: str, error: OSError) -> SourceError:

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from assembler.base.content import SharedFile, Span
 from assembler.base.decompress import FREE_SIZE, MAX_RATIO, DecompressError, decompress, detect
 from assembler.base.errors import SourceError
 from assembler.sources.members import Archive, read_entries
-from assembler.sources.spool import read_file, spool
+from assembler.sources.spool import spool
 from assembler.sources.stack import Stack
 from assembler.tree import Tree
 
 if TYPE_CHECKING:
     from assembler.base.progress import Progress
+
+_HEAD: Final = 8
+"""Bytes that tell how a tarball is compressed."""
 
 
 def read_tarball(path: str, progress: Progress) -> Tree:
@@ -36,28 +39,50 @@ def read_tarball(path: str, progress: Progress) -> Tree:
         SourceError: it cannot be read, is no tar, is damaged, truncated or a bomb; a name is absolute or has `..` in
             it; a hard link leads to what is not in the archive; a member stands below what is no directory.
     """
-    span = _open(path, progress)
+    return read_span(_open(path), path, progress)
+
+
+def read_span(span: Span, name: str, progress: Progress) -> Tree:
+    """Read a tarball that is in an open file; otherwise as `read_tarball`.
+
+    Args:
+        span: its bytes, compressed or not.
+        name: what errors call it.
+        progress: told of the bytes that are unpacked and of the members.
+
+    Raises:
+        SourceError: see `read_tarball`.
+    """
+    span = _plain(span, name, progress)
     progress.start("read", unit="files")
-    stack = Stack({}, path)
-    stack.put_all(read_entries(Archive(span, path), progress))
+    stack = Stack({}, name)
+    stack.put_all(read_entries(Archive(span, name), progress))
     return Tree(stack.entries.values())
 
 
-def _open(path: str, progress: Progress) -> Span:
-    """Return the tar's bytes, decompressed where they are not plain."""
+def _open(path: str) -> Span:
     try:
         file = SharedFile.existing(path)
         status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise SourceError(f"{path}: not a file", hint="an unpacked root filesystem is a source.directory")
-        kind = detect(os.pread(file.fileno(), 8, 0))
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise SourceError(f"{path}: not a file", hint="an unpacked root filesystem is a source.directory")
+    return Span(file, 0, status.st_size)
+
+
+def _plain(span: Span, name: str, progress: Progress) -> Span:
+    """Return the tar's bytes, decompressed where they are not plain."""
+    try:
+        with span.open() as file:
+            kind = detect(file.read(_HEAD))
+    except OSError as error:
+        raise SourceError(f"{name}: {error.strerror}") from error
     if kind == "none":
-        return Span(file, 0, status.st_size)
+        return span
     progress.start("unpack", unit="B")
     try:
-        return spool(decompress(read_file(file.fileno()), kind), path, progress)
+        return spool(decompress(span.chunks(), kind), name, progress)
     except DecompressError as error:
         hint = f"archives may hold {MAX_RATIO} times their own size beyond {FREE_SIZE >> 30} GiB, and must be whole"
-        raise SourceError(f"{path}: {error}", hint=hint) from error
+        raise SourceError(f"{name}: {error}", hint=hint) from error

@@ -14,6 +14,7 @@ from assembler.base.digest import sha256
 from assembler.base.errors import DestinationError
 from assembler.destinations import Written, put
 from assembler.oci.reference import parse
+from assembler.oci.shipment import Shipment
 from tests.destinations.failures import FAILURES, failing, files_below, interrupt_at
 from tests.destinations.images import make_image
 from tests.tools import need, run
@@ -27,7 +28,7 @@ TRANSPORTS = ["{}/x.tar", "oci-archive:{}/x.tar", "docker-archive:{}/x.tar"]
 
 
 def write(image: Image, text: str) -> Written:
-    return put(image, (), parse(text), "app", "1.0")
+    return put(Shipment.of(image), tuple, parse(text), "app", "1.0")
 
 
 def blobs(image: Image) -> list[str]:

@@ -16,6 +16,7 @@ from assembler.base.errors import DestinationError
 from assembler.destinations import Written, put
 from assembler.destinations import directory as module
 from assembler.oci.reference import parse
+from assembler.oci.shipment import Shipment
 from assembler.tree import Directory, Regular, Symlink, replace
 from tests.destinations.failures import FAILURES, Failing, files_below, interrupt_at
 from tests.destinations.images import CREATED, EPOCH, TREE, make_image
@@ -61,7 +62,8 @@ def test_a_tree_is_unpacked(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
         image = make_image(tmp_path)
-        assert put(image, tuple(entries), parse(f"dir:{tmp_path}/r"), "a", "1") == Written(f"dir:{tmp_path}/r")
+        written = put(Shipment.of(image), lambda: entries, parse(f"dir:{tmp_path}/r"), "a", "1")
+        assert written == Written(f"dir:{tmp_path}/r")
     finally:
         os.umask(before)
     root = tmp_path / "r"

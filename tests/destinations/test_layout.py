@@ -17,6 +17,7 @@ from assembler.base.digest import sha256
 from assembler.base.errors import DestinationError, SourceError
 from assembler.destinations import Written, put
 from assembler.oci.reference import parse
+from assembler.oci.shipment import Shipment
 from tests.destinations.failures import FAILURES, failing, files_below, interrupt_at
 from tests.destinations.images import make_image
 from tests.tools import need, run
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def write(image: Image, path: Path, tag: str | None = None) -> Written:
-    return put(image, (), parse(f"oci:{path}" + (f":{tag}" if tag else "")), "app", "1.0")
+    return put(Shipment.of(image), tuple, parse(f"oci:{path}" + (f":{tag}" if tag else "")), "app", "1.0")
 
 
 def index_of(layout: Path) -> dict[str, Any]:
@@ -134,7 +135,7 @@ def test_a_blob_that_is_there_is_not_written_again_and_a_torn_one_is(tmp_path: P
     ],
 )
 def test_names_are_written_whole(tmp_path: Path, name: str, full: str) -> None:
-    put(make_image(tmp_path), (), parse(f"oci:{tmp_path}/l"), name, "1")
+    put(Shipment.of(make_image(tmp_path)), tuple, parse(f"oci:{tmp_path}/l"), name, "1")
     annotations = index_of(tmp_path / "l")["manifests"][0]["annotations"]
     assert annotations == {"io.containerd.image.name": full, "org.opencontainers.image.ref.name": "1"}
 

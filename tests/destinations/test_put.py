@@ -11,6 +11,7 @@ import pytest
 from assembler.base.errors import BrasmError, DestinationError, UsageError
 from assembler.destinations import check_outputs, put
 from assembler.oci.reference import parse
+from assembler.oci.shipment import Shipment
 from tests.destinations.failures import files_below
 from tests.destinations.images import make_image
 from tests.tools import need, need_root
@@ -107,6 +108,6 @@ def test_a_full_disk(small_disk: Path, tmp_path: Path, text: str) -> None:
     lines = f"/noise file 0644 0:0 {'x' * 400_000}"
     image = make_image(tmp_path / "spool", lines, "none")
     with pytest.raises(DestinationError, match=r"cannot be written: .*No space left") as caught:
-        put(image, tuple(make_tree(lines)), parse(text.format(small_disk)), "app", "1")
+        put(Shipment.of(image), lambda: tuple(make_tree(lines)), parse(text.format(small_disk)), "app", "1")
     assert caught.value.hint is not None
     assert files_below(small_disk) == []

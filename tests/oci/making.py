@@ -10,6 +10,7 @@ from assembler.layers.compose import compose
 from assembler.layers.group import LayerSpec
 from assembler.layers.render import RenderOptions, render
 from assembler.oci.reference import parse
+from assembler.oci.shipment import Shipment
 from assembler.oci.types import Platform
 from assembler.recipe import recipe_from_mapping
 from tests.trees import make_tree
@@ -48,5 +49,5 @@ def make_image(folder: Path, compression: Compression = "gzip", tree: str = TREE
 
 
 def make_layout(folder: Path, compression: Compression = "gzip") -> Path:
-    put(make_image(folder, compression), (), parse(f"oci:{folder}/layout:t"), "app", "t")
+    put(Shipment.of(make_image(folder, compression)), tuple, parse(f"oci:{folder}/layout:t"), "app", "t")
     return folder / "layout"
