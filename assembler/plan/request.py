@@ -90,7 +90,8 @@ def _programs_of(recipe: Recipe) -> Iterator[tuple[str, str]]:
     if image.healthcheck is not None:
         yield "image.healthcheck.test", image.healthcheck.test[0]
     for number, test in enumerate(recipe.test):
-        yield f"test[{number}].run", test.run[0]
+        if test.run:
+            yield f"test[{number}].run", test.run[0]
     for number, path in enumerate(recipe.select.roots):
         yield f"select.roots[{number}]", path
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from assembler.base.capabilities import CapabilityError, capability_xattr
 from assembler.base.errors import RecipeError
 from assembler.base.globs import GlobError, compile_glob
 from assembler.base.paths import normalize
 from assembler.base.units import parse_size
 
 if TYPE_CHECKING:
-    from assembler.recipe.types import FileSpec, Recipe
+    from assembler.recipe.types import FileSpec, Recipe, RunSpec, ServeSpec, TestSpec
 
 _PORT: Final = re.compile(r"(\d+)(?:/(?:tcp|udp|sctp))?")
 _USER: Final = re.compile(r"(?:\d+|[A-Za-z_][A-Za-z0-9_.-]*\$?)(?::(?:\d+|[A-Za-z_][A-Za-z0-9_.-]*\$?))?")
@@ -37,9 +38,9 @@ def check_recipe(recipe: Recipe) -> None:
     _check_layers(recipe)
     for key in ("compressed", "uncompressed"):
         _check_size(getattr(recipe.budget, key), f"budget.{key}")
+    _check_run(recipe.run)
     for number, test in enumerate(recipe.test):
-        for stream in ("stdout", "stderr"):
-            _check_regex(getattr(test, stream), f"test[{number}].{stream}")
+        _check_test(test, f"test[{number}]")
 
 
 def _check_source(recipe: Recipe) -> None:
@@ -141,6 +142,57 @@ def _check_layers(recipe: Recipe) -> None:
     if level is not None and level > most:
         what = "has no levels" if most == 0 else f"goes to {most}"
         raise RecipeError(f"layers.level: {level}: {recipe.layers.compression} {what}", key="layers.level")
+
+
+def _check_run(run: RunSpec) -> None:
+    for number, name in enumerate(run.capabilities):
+        key = f"run.capabilities[{number}]"
+        if not is_capability(name):
+            raise RecipeError(f"{key}: {name!r} is no capability", key=key, hint="'CAP_NET_BIND_SERVICE'")
+    for number, path in enumerate(run.tmpfs):
+        _check_absolute(path, f"run.tmpfs[{number}]")
+    _check_size(run.memory, "run.memory")
+
+
+def is_capability(name: str) -> bool:
+    """Say whether Linux knows a capability by this name: `CAP_NET_RAW`."""
+    try:
+        capability_xattr((f"{name}+ep",))
+    except CapabilityError:
+        return False
+    return re.fullmatch(r"CAP_[A-Z_]+", name) is not None
+
+
+def _check_test(test: TestSpec, key: str) -> None:
+    if test.run and test.client:
+        raise RecipeError(f"{key}.client: run is given too: one program a test", key=f"{key}.client")
+    if test.client and test.serve is None:
+        raise RecipeError(
+            f"{key}.client: a program of this machine talks to a server, and serve is not given",
+            key=f"{key}.client",
+            hint="what is to run in the image is run",
+        )
+    if not (test.run or test.serve or test.files):
+        raise RecipeError(f"{key}: nothing is tested: give run, serve or files", key=key)
+    program = test.run or test.client
+    for name in ("stdin", "exit", "stdout", "stderr", "timeout"):
+        if not program and getattr(test, name) not in {None, 0}:
+            needed = "run" if test.serve is None else "run or client"
+            raise RecipeError(f"{key}.{name}: whose? Give {needed} as well", key=f"{key}.{name}")
+    for name in ("stdout", "stderr"):
+        _check_regex(getattr(test, name), f"{key}.{name}")
+    for number, path in enumerate(test.files):
+        _check_absolute(path.removeprefix("!"), f"{key}.files[{number}]")
+    if test.serve is not None:
+        _check_serve(test.serve, f"{key}.serve")
+
+
+def _check_serve(serve: ServeSpec, key: str) -> None:
+    if serve.port is None and serve.ready is None:
+        raise RecipeError(f"{key}: how is it known that it is ready? Give port or ready", key=key)
+    _check_regex(serve.ready, f"{key}.ready")
+    if serve.port is not None and not 1 <= int(serve.port.partition("/")[0]) <= 65535:
+        raise RecipeError(f"{key}.port: {serve.port!r} is not a port", key=f"{key}.port", hint="'80', '53/udp'")
 
 
 def _check_absolute(path: str, key: str) -> None:
