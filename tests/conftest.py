@@ -7,22 +7,27 @@ a folder that the controlling process makes and removes (`BRASM_TEST_RUN`); serv
 from __future__ import annotations
 
 import fcntl
+import functools
 import os
 import shutil
 import socket
 import tempfile
-import urllib.request
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import roots
+from tests.emulators import registered as emulators_registered
+from tests.registries import serve_registry
+from tests.remote.certificates import make_certificates
 from tests.tools import Service, attempt, need, need_root, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
+
+    from tests.registries import Registry
 
     Runner = Callable[..., str]
 
@@ -80,37 +85,42 @@ def noted_debian() -> Path:
 
 
 @pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A registry on a loopback port: `127.0.0.1:PORT`."""
-    need("docker-registry")
-    folder = tmp_path_factory.mktemp("registry")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    config = folder / "config.yml"
-    config.write_text(
-        f"version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {folder}/blobs}}}}\n"
-        f"http: {{addr: {address!r}}}\n"
-    )
-    service = Service(["docker-registry", "serve", str(config)], str(folder / "log"))
-    try:
-        service.wait(lambda: _answers(f"http://{address}/v2/"))
-        yield address
-    finally:
-        service.stop()
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as response:
-            return bool(response.status == 200)
-    except OSError:
-        return False
+def platform_roots() -> Mapping[str, Path]:
+    """For each architecture of `roots.PLATFORMS` a Debian root file system. Nobody writes to them."""
+    return {name: Path(made(f"shell-{name}", functools.partial(roots.for_platform, name))) for name in roots.PLATFORMS}
 
 
 @pytest.fixture(scope="session")
-def docker() -> Iterator[Runner]:
-    """A docker daemon of our own: a function that runs `docker` with the arguments given and returns its output."""
+def emulators() -> Iterator[None]:
+    """Programs for arm, arm64 and riscv64 start on this machine, also in containers."""
+    with emulators_registered(("aarch64", "arm", "riscv64")):
+        yield
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A registry on a loopback port, which deletes nothing: `127.0.0.1:PORT`."""
+    with serve_registry(tmp_path_factory.mktemp("registry"), deletes=False) as served:
+        yield served.address
+
+
+@pytest.fixture(scope="session")
+def registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Registry]]:
+    """Registries that delete where they are asked to, by what they want: "plain", "htpasswd", "tls", "tls htpasswd"."""
+    with ExitStack() as stack:
+
+        @functools.cache
+        def serving(wants: str) -> Registry:
+            folder = tmp_path_factory.mktemp(wants.replace(" ", "-"))
+            tls = make_certificates(folder / "certificates") if "tls" in wants.split() else None
+            return stack.enter_context(serve_registry(folder, tls=tls, password="htpasswd" in wants.split()))
+
+        yield serving
+
+
+@pytest.fixture(scope="session")
+def docker_host() -> Iterator[str]:
+    """A docker daemon of our own: its address."""
     need("docker", "dockerd", "runc")
     need_root()
     # A socket's path has at most 107 bytes, so the folder stands near the top.
@@ -125,20 +135,54 @@ def docker() -> Iterator[Runner]:
     )
     try:
         service.wait(lambda: attempt("docker", f"--host={host}", "version").returncode == 0)
-        yield lambda *arguments: run("docker", f"--host={host}", *arguments)
+        yield host
     finally:
         service.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def podman() -> Iterator[Runner]:
-    """A function that runs `podman` with storage of our own."""
+def docker(docker_host: str) -> Runner:
+    """A function that runs `docker` with the arguments given, on a daemon of our own, and returns its output."""
+    return lambda *arguments: run("docker", f"--host={docker_host}", *arguments)
+
+
+@contextmanager
+def private_podman() -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Give a folder, and the command that runs `podman` with its storage in it."""
     need("podman", "runc")
     need_root()
     folder = tempfile.mkdtemp(prefix="brasm-podman-")
     private = (f"--root={folder}/root", f"--runroot={folder}/run", f"--tmpdir={folder}/tmp", "--storage-driver=vfs")
     control = ("--runtime=runc", "--cgroup-manager=cgroupfs", "--events-backend=none", "--log-level=error")
-    yield lambda *arguments: run("podman", *private, *control, *arguments)
-    attempt("podman", *private, *control, "rmi", "--all", "--force")
-    shutil.rmtree(folder, ignore_errors=True)
+    command = ("podman", *private, *control)
+    try:
+        yield folder, command
+    finally:
+        attempt(*command, "rmi", "--all", "--force")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def podman() -> Iterator[Runner]:
+    """A function that runs `podman` with storage of our own."""
+    with private_podman() as (_, command):
+        yield lambda *arguments: run(*command, *arguments)
+
+
+@pytest.fixture(scope="session")
+def podman_host() -> Iterator[str]:
+    """A service of podman, with storage of our own: its address."""
+    with private_podman() as (folder, command):
+        path = f"{folder}/socket"
+        service = Service([*command, "system", "service", "--time=0", f"unix://{path}"], f"{folder}/log")
+        try:
+            service.wait(lambda: _connects(path))
+            yield f"unix://{path}"
+        finally:
+            service.stop()
+
+
+def _connects(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0

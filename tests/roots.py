@@ -24,6 +24,11 @@ NOTED_SUITE: Final = "trixie"
 NOTED_PACKAGES: Final = ("libc6", "libgcrypt20", "liblz4-1", "liblzma5", "libsystemd0", "libzstd1")
 """The first suite whose libsystemd says in a note what it opens; and what that is."""
 
+PLATFORMS: Final = {"amd64": None, "arm64": None, "riscv64": "trixie"}
+"""What images are run on, as Debian and OCI name it, with the suite where that is not this machine's."""
+
+PLATFORM_PACKAGES: Final = ("base-files", "bash", "busybox-static", "coreutils", "dash", "findutils", "grep", "sed")
+
 ODDITIES: Final = r"""
 /capable       file 0755 0:0 not a program
 /directory     dir 0700 4000000:4000000
@@ -62,6 +67,12 @@ def noted_debian(folder: str) -> None:
     _unpack(_tarball("noted", NOTED_PACKAGES, NOTED_SUITE, "extract"), folder, lambda _: None)
 
 
+def for_platform(architecture: str, folder: str) -> None:
+    """Extract a shell, the core utilities and a static busybox of an architecture of `PLATFORMS` into a new folder."""
+    packages, suite = PLATFORM_PACKAGES, PLATFORMS[architecture]
+    _unpack(_tarball(f"shell-{architecture}", packages, suite, "extract", architecture), folder, lambda _: None)
+
+
 def _unpack(tarball: str, folder: str, change: Callable[[str], None]) -> None:
     with tempfile.TemporaryDirectory(dir=os.path.dirname(folder)) as scratch:
         run(
@@ -91,7 +102,13 @@ def _add_oddities(root: str) -> None:
     os.utime(f"{root}/srv/odd/old", (-3600, -3600))
 
 
-def _tarball(label: str, packages: Sequence[str], suite: str | None = None, variant: str = "minbase") -> str:
+def _tarball(
+    label: str,
+    packages: Sequence[str],
+    suite: str | None = None,
+    variant: str = "minbase",
+    architecture: str | None = None,
+) -> str:
     own = _suite()
     suite = suite or own
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
@@ -104,6 +121,7 @@ def _tarball(label: str, packages: Sequence[str], suite: str | None = None, vari
                 "mmdebstrap",
                 f"--variant={variant}",
                 f"--include={','.join(packages)}",
+                *([f"--architectures={architecture}"] if architecture is not None else ()),
                 suite,
                 fresh,
                 *_mirrors(own, suite),

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from assembler.base.content import Content
 
 _NAME_MAX: Final = 255
+_RANDOM: Final = 6
+"""Bytes at random in the name of a file that is not finished; two digits each."""
 _HINTS: Final = {
     errno.ENOENT: "make the folder first",
     errno.ENOSPC: "free some room, or write elsewhere",
@@ -40,10 +42,11 @@ def destination_errors(path: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def atomic_file(path: str, mode: int = 0o666) -> Iterator[int]:
+def atomic_file(path: str, mode: int = 0o666, *, sync: bool = True) -> Iterator[int]:
     """Give a descriptor to write to; at the end the file appears at `path`, and on any failure nothing does.
 
-    A symbolic link at `path` stays: the file appears where it points to. The umask applies to `mode`, as ever.
+    A symbolic link at `path` stays: the file appears where it points to. The umask applies to `mode`, as ever. Whoever
+    writes many files of a folder syncs the folder once, after them (`sync_folder`), in place of `sync`.
 
     Raises:
         DestinationError: the folder is not there, nothing may be written in it, or there is no room.
@@ -60,7 +63,8 @@ def atomic_file(path: str, mode: int = 0o666) -> Iterator[int]:
             finally:
                 os.close(descriptor)
             os.replace(temporary, goal)
-            sync_folder(os.path.dirname(goal))
+            if sync:
+                sync_folder(os.path.dirname(goal))
         finally:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
@@ -69,9 +73,19 @@ def atomic_file(path: str, mode: int = 0o666) -> Iterator[int]:
 def temporary_name(path: str) -> str:
     """Return a name that nothing has yet, hidden, in the folder of `path`."""
     folder, name = os.path.split(os.path.abspath(path))
-    end = f".{secrets.token_hex(6)}"
+    end = f".{secrets.token_hex(_RANDOM)}"
     start = os.fsencode(name)[: _NAME_MAX - 1 - len(end)]
     return os.path.join(folder, f".{os.fsdecode(start)}{end}")
+
+
+def remove_unfinished(path: str) -> None:
+    """Remove what an `atomic_file` of this path has not finished, where the thread that wrote it is not waited for."""
+    folder, begin = os.path.split(temporary_name(path))
+    begin = begin[: -2 * _RANDOM]
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            if name.startswith(begin) and len(name) == len(begin) + 2 * _RANDOM:
+                os.unlink(os.path.join(folder, name))
 
 
 def write_all(descriptor: int, data: bytes | bytearray | memoryview) -> None:
@@ -111,10 +125,11 @@ def _copy_range(span: Span, descriptor: int) -> None:
         write_all(descriptor, chunk)
 
 
-def take_over(content: Content, path: str, mode: int = 0o666) -> bool:
+def take_over(content: Content, path: str, mode: int = 0o666, *, sync: bool = True) -> bool:
     """Give an unnamed temporary file its name, so that nothing is copied; say whether that could be done.
 
     It cannot where the content is no whole unnamed file, or where the file lies on another file system than `path`.
+    `sync` is that of `atomic_file`.
 
     Raises:
         OSError: the file cannot be written out, or cannot be renamed.
@@ -136,7 +151,8 @@ def take_over(content: Content, path: str, mode: int = 0o666) -> bool:
         os.fchmod(descriptor, mode & ~_umask())
         os.fsync(descriptor)
         os.replace(temporary, goal)
-        sync_folder(os.path.dirname(goal))
+        if sync:
+            sync_folder(os.path.dirname(goal))
     finally:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
@@ -144,10 +160,10 @@ def take_over(content: Content, path: str, mode: int = 0o666) -> bool:
 
 
 def _umask() -> int:
-    """Return the process's umask; no call only reads it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+    """Return the process's umask, without setting it for a moment, as umask(2) would: other threads make files."""
+    with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+        found = next(line for line in status if line.startswith("Umask:"))
+    return int(found.split()[1], 8)
 
 
 def sync_folder(folder: str) -> None:

@@ -12,7 +12,7 @@ class Progress(Protocol):
         """A task begins: `walk`, `compress`. `total` where it is known; `unit` is `B` for bytes."""
 
     def advance(self, amount: int) -> None:
-        """The task came on by so much."""
+        """The task came on by so much; several threads may say so at once."""
 
     def status(self, line: str) -> None:
         """Say in one line where a task that takes minutes is."""

@@ -7,12 +7,18 @@ nothing waits: the process is about to end.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from threading import Event
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+Item = TypeVar("Item")
+
+_PATIENCE: Final = 2.0
+"""Seconds in which those under way may see that the work was given up, and tidy up after themselves."""
 
 
 @contextmanager
@@ -25,6 +31,31 @@ def threads(count: int) -> Iterator[ThreadPoolExecutor]:
         leave(pool)
         raise
     pool.shutdown()
+
+
+def each(items: Sequence[Item], job: Callable[[Item, Event], None], count: int) -> None:
+    """Do a job for each item, so many at a time, in the items' order.
+
+    A job may look at the event: once it is set, the work was given up, because another job failed or the main thread
+    was interrupted, and what is under way may end. The first failure, in the items' order, is raised.
+    """
+    given_up = Event()
+    if len(items) == 1:
+        job(items[0], given_up)
+        return
+    with threads(count) as pool:
+        futures = [pool.submit(job, item, given_up) for item in items]
+        try:
+            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            failed = [future for future in futures if future in done and future.exception() is not None]
+            if failed:
+                failed[0].result()
+        except BaseException:
+            given_up.set()
+            for future in futures:
+                future.cancel()
+            wait(futures, _PATIENCE)
+            raise
 
 
 def leave(pool: ThreadPoolExecutor) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -62,6 +63,7 @@ class TerminalProgress:
 
     def __init__(self) -> None:
         self._began = time.monotonic()
+        self._lock = threading.Lock()
         self._bar: Bar | None = None
         self._name = self._unit = ""
         self._total: int | None = None
@@ -82,12 +84,13 @@ class TerminalProgress:
 
     def advance(self, amount: int) -> None:
         """See `Progress.advance`."""
-        self._done += amount
-        if self._bar is None and time.monotonic() - self._began > DELAY:
-            self._bar = _open_bar()
-            self._show_task(self._bar)
-        if self._bar is not None:
-            self._bar.update(self._bar.task_ids[-1], completed=self._done, amount=self._amount())
+        with self._lock:
+            self._done += amount
+            if self._bar is None and time.monotonic() - self._began > DELAY:
+                self._bar = _open_bar()
+                self._show_task(self._bar)
+            if self._bar is not None:
+                self._bar.update(self._bar.task_ids[-1], completed=self._done, amount=self._amount())
 
     def status(self, line: str) -> None:
         """See `Progress.status`."""

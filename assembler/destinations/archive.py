@@ -53,18 +53,43 @@ def write(shipment: Shipment, reference: Reference, name: str | None, tag: str) 
     notes: tuple[str, ...] = ()
     match reference.transport:
         case "docker-archive":
-            members = docker_members(shipment, name, tag)
+            members = _docker_members(shipment, name, tag)
         case "oci-archive":
             members = _layout_members(shipment, name, tag, {})
         case _:
-            saved, notes = _docker_part(shipment, name, tag, reference.path)
-            members = _layout_members(shipment, name, tag, saved)
+            members, notes = universal_members(shipment, name, tag, reference.path)
     with atomic_file(reference.path) as descriptor:
-        write_members(descriptor, members)
+        for path, content in members:
+            _write_member(descriptor, path, content)
+        write_all(descriptor, _END)
     return Written(_complete(reference, name, tag), notes)
 
 
-def docker_members(shipment: Shipment, name: str | None, tag: str) -> Iterator[Member]:
+def universal_members(
+    shipment: Shipment, name: str | None, tag: str, where: str
+) -> tuple[Iterator[Member], tuple[str, ...]]:
+    """Return the members of a universal archive, and notes of who cannot read it; `where` is what those call it."""
+    saved, notes = _docker_part(shipment, name, tag, where)
+    return _layout_members(shipment, name, tag, saved), notes
+
+
+def tar_chunks(members: Iterable[Member]) -> Iterator[bytes]:
+    """Yield a tar of members in pieces, made as it is read.
+
+    Raises:
+        SourceError, ImageError: a content cannot be read, or is damaged.
+    """
+    for path, content in members:
+        if content is None:
+            yield tar.header(path.encode(), mode=0o755, type=b"5")
+            continue
+        yield tar.header(path.encode(), size=content.size)
+        yield from content.chunks()
+        yield tar.padding(content.size)
+    yield _END
+
+
+def _docker_members(shipment: Shipment, name: str | None, tag: str) -> Iterator[Member]:
     """Yield what `docker save` writes of the one image in a shipment: path and content, a directory without one.
 
     Raises:
@@ -79,18 +104,6 @@ def docker_members(shipment: Shipment, name: str | None, tag: str) -> Iterator[M
     own = {each.digest for each in (manifest.config, *manifest.layers) if each is not None}
     blobs = [pair for pair in shipment.blobs if pair[0].digest in own]
     return _members({"manifest.json": _saved(manifest, name, tag)}, [(each.digest, content) for each, content in blobs])
-
-
-def write_members(descriptor: int, members: Iterable[Member]) -> None:
-    """Write a tar of members at a descriptor's position.
-
-    Raises:
-        SourceError, ImageError: a content cannot be read, or is damaged.
-        OSError: the descriptor cannot be written to.
-    """
-    for path, content in members:
-        _write_member(descriptor, path, content)
-    write_all(descriptor, _END)
 
 
 def blob_path(digest: Digest) -> str:

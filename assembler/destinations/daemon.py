@@ -8,25 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from assembler.base.content import Bytes
 from assembler.base.errors import DestinationError
 from assembler.base.progress import Silent
-from assembler.destinations.archive import OCI_LAYOUT, blob_path, folders
-from assembler.destinations.written import Written, named
-from assembler.oci import tar
-from assembler.oci.types import INDEX, LAYER_FORMATS, Index, encode
+from assembler.destinations.archive import tar_chunks, universal_members
+from assembler.destinations.written import Written
+from assembler.oci.types import LAYER_FORMATS
 from assembler.remote.daemon import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from assembler.base.progress import Progress
-    from assembler.destinations.archive import Member
     from assembler.oci.reference import Reference
     from assembler.oci.shipment import Shipment
-    from assembler.oci.types import Manifest
     from assembler.remote.access import Access
     from assembler.remote.daemon import Daemon
 
@@ -53,7 +45,8 @@ def write(
     with connect(access) as daemon:
         _check_fits(shipment, daemon)
         progress.start("load", shipment.size, unit="B")
-        daemon.load(_chunks(_members(shipment, name, tag)), progress)
+        members, _ = universal_members(shipment, name, tag, daemon.address)
+        daemon.load(tar_chunks(members), progress)
         notes = _verified(shipment, daemon, f"{name}:{tag}")
     return Written(f"docker-daemon:{name}:{tag}", notes)
 
@@ -90,41 +83,6 @@ def _check_fits(shipment: Shipment, daemon: Daemon) -> None:
         for layer in manifest.layers:
             if LAYER_FORMATS.get(layer.media_type) not in known:
                 raise DestinationError(f"{daemon.address}: {engine} takes no layers of type {layer.media_type!r}")
-
-
-def _members(shipment: Shipment, name: str, tag: str) -> Iterator[Member]:
-    """Yield the members of a universal archive; of an index, which docker's own store does not take, a layout's."""
-    index = Index(schema_version=2, media_type=INDEX, manifests=(named(shipment.root, name, tag),))
-    yield "oci-layout", Bytes(OCI_LAYOUT)
-    yield "index.json", Bytes(encode(index))
-    images = shipment.images()
-    if len(images) == 1:
-        yield "manifest.json", Bytes(_saved(images[0][1], f"{name}:{tag}"))
-    for folder in folders(each.digest for each, _ in (*shipment.documents, *shipment.blobs)):
-        yield f"{folder}/", None
-    for each, data in shipment.documents:
-        yield blob_path(each.digest), Bytes(data)
-    for each, content in shipment.blobs:
-        yield blob_path(each.digest), content
-
-
-def _saved(manifest: Manifest, name: str) -> bytes:
-    config = manifest.config
-    layers = [blob_path(layer.digest) for layer in manifest.layers]
-    saved = {"Config": config and blob_path(config.digest), "RepoTags": [name], "Layers": layers}
-    return msgspec.json.encode([saved])
-
-
-def _chunks(members: Iterable[Member]) -> Iterator[bytes]:
-    """Yield a tar of members, made as it is read."""
-    for path, content in members:
-        if content is None:
-            yield tar.header(path.encode(), mode=0o755, type=b"5")
-            continue
-        yield tar.header(path.encode(), size=content.size)
-        yield from content.chunks()
-        yield tar.padding(content.size)
-    yield bytes(2 * tar.RECORD)
 
 
 def _verified(shipment: Shipment, daemon: Daemon, name: str) -> tuple[str, ...]:

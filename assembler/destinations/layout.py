@@ -11,14 +11,25 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from typing import TYPE_CHECKING, Any, Final
+from threading import Event
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import msgspec
+from msgspec import Struct
 
-from assembler.base.content import Bytes
+from assembler.base.content import Bytes, Content, Span
 from assembler.base.errors import DestinationError
-from assembler.base.files import atomic_file, copy_content, destination_errors, take_over
+from assembler.base.files import (
+    atomic_file,
+    copy_content,
+    destination_errors,
+    remove_unfinished,
+    sync_folder,
+    take_over,
+    write_all,
+)
 from assembler.base.paths import show
+from assembler.base.threads import each
 from assembler.destinations.archive import OCI_LAYOUT, blob_path, folders
 from assembler.destinations.written import Written, named
 from assembler.oci.types import INDEX, REF_NAME
@@ -26,11 +37,14 @@ from assembler.oci.types import INDEX, REF_NAME
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from assembler.base.content import Content
     from assembler.base.digest import Digest
     from assembler.oci.shipment import Shipment
+    from assembler.oci.types import Descriptor
 
 _NOT_A_LAYOUT: Final = "name a new or empty folder, or one that holds an image layout"
+_PARALLEL: Final = 4
+"""Blobs that are written at a time: one is hashed while another comes over the network or goes to the disk."""
+
 _NEW_INDEX: Final = b'{"schemaVersion":2,"mediaType":"%b","manifests":[]}' % INDEX.encode()
 
 
@@ -130,9 +144,10 @@ def _undone_unless_committed(path: str, index: bytes) -> Iterator[list[str]]:
         yield created
     except BaseException:
         if _read(os.path.join(path, "index.json")) != index:
-            for each in reversed(created):
+            for one in reversed(created):
+                remove_unfinished(one)  # a thread that waits for a registry cannot be made to do it
                 with contextlib.suppress(OSError):
-                    (os.rmdir if os.path.isdir(each) else os.unlink)(each)
+                    (os.rmdir if os.path.isdir(one) else os.unlink)(one)
         raise
 
 
@@ -140,34 +155,56 @@ def _fill(shipment: Shipment, path: str, created: list[str]) -> None:
     """Write all but the index. The marker first: whatever ends the process, the folder is a layout."""
     marker = os.path.join(path, "oci-layout")
     if not os.path.exists(marker):
-        _write(marker, Bytes(OCI_LAYOUT), created)
-    for folder in folders(each.digest for each, _ in (*shipment.documents, *shipment.blobs)):
+        created.append(marker)
+        with atomic_file(marker) as descriptor:
+            write_all(descriptor, OCI_LAYOUT)
+    for folder in folders(one.digest for one, _ in (*shipment.documents, *shipment.blobs)):
         at = os.path.join(path, folder)
         if not os.path.isdir(at):
             created.append(at)
             os.mkdir(at)
-    for descriptor, content in shipment.blobs:
-        _write_blob(path, descriptor.digest, content, created)
-    for descriptor, data in shipment.documents:
-        _write_blob(path, descriptor.digest, Bytes(data), created)
+    documents = [(descriptor, Bytes(data)) for descriptor, data in shipment.documents]
+
+    def write_blob(blob: tuple[Descriptor, Content], given_up: Event) -> None:
+        _write_blob(path, blob[0].digest, _Wanted(blob[1], given_up), created)
+
+    each((*shipment.blobs, *documents), write_blob, _PARALLEL)
+    for folder in folders(descriptor.digest for descriptor, _ in (*shipment.documents, *shipment.blobs)):
+        sync_folder(os.path.join(path, folder))
 
 
-def _write_blob(path: str, digest: Digest, content: Content, created: list[str]) -> None:
+class _Wanted(Struct, frozen=True):
+    """A content that is read as long as it is wanted: what another thread failed at is not written to its end."""
+
+    content: Content
+    given_up: Event
+
+    @property
+    def size(self) -> int:
+        return self.content.size
+
+    def open(self) -> BinaryIO:
+        return self.content.open()
+
+    def chunks(self) -> Iterator[bytes]:
+        for chunk in self.content.chunks():
+            if self.given_up.is_set():
+                raise DestinationError("another blob could not be written")  # ends this thread, and no more
+            yield chunk
+
+
+def _write_blob(path: str, digest: Digest, content: _Wanted, created: list[str]) -> None:
     """Write a blob unless it is there in its right size: its name is its digest, and it was written whole."""
     at = os.path.join(path, blob_path(digest))
     with contextlib.suppress(FileNotFoundError):
         if os.stat(at).st_size == content.size:
             return
-    _write(at, content, created)
-
-
-def _write(path: str, content: Content, created: list[str]) -> None:
-    if not os.path.lexists(path):
-        created.append(path)
-    if take_over(content, path):
+    if not os.path.lexists(at):
+        created.append(at)
+    if take_over(content.content, at, sync=False):
         return
-    with atomic_file(path) as descriptor:
-        copy_content(content, descriptor)
+    with atomic_file(at, sync=False) as descriptor:
+        copy_content(content.content if isinstance(content.content, Span) else content, descriptor)
 
 
 def _put_descriptor(index: dict[str, Any], descriptor: dict[str, Any]) -> None:

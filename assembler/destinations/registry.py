@@ -6,13 +6,11 @@ distribution-spec v1.1, "Push".
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import FIRST_EXCEPTION, wait
 from typing import TYPE_CHECKING, Final
 
 from assembler.base.errors import RemoteError, UsageError
 from assembler.base.progress import Silent
-from assembler.base.threads import threads
+from assembler.base.threads import each
 from assembler.destinations.written import Written
 from assembler.remote.blob import RemoteBlob
 from assembler.remote.client import Settings
@@ -23,6 +21,7 @@ from assembler.remote.upload import push_blob, try_push
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from threading import Event
 
     from assembler.base.content import Content
     from assembler.base.progress import Progress
@@ -88,28 +87,18 @@ def push_blobs(repository: Repository, blobs: Sequence[tuple[Descriptor, Content
     Raises:
         RemoteError, SourceError, ImageError: see `push_blob`; others are not begun any more.
     """
-    lock, failed = threading.Lock(), threading.Event()
 
-    def sent(amount: int) -> None:
-        if failed.is_set():
-            raise RemoteError(f"{repository}: another blob could not be pushed")  # ends this thread, and no more
-        with lock:
+    def push(blob: tuple[Descriptor, Content], given_up: Event) -> None:
+        def sent(amount: int) -> None:
+            if given_up.is_set():
+                raise RemoteError(f"{repository}: another blob could not be pushed")  # ends this thread, and no more
             progress.advance(amount)
 
-    def push(descriptor: Descriptor, content: Content) -> None:
-        push_blob(repository, descriptor, content, mountable=_mountable(content, repository), sent=sent)
+        push_blob(repository, *blob, mountable=_mountable(blob[1], repository), sent=sent)
 
     ordered = sorted(blobs, key=lambda pair: -pair[0].size)
     progress.start("push", sum(descriptor.size for descriptor, _ in ordered), unit="B")
-    with threads(_PARALLEL) as pool:
-        futures = [pool.submit(push, *pair) for pair in ordered]
-        try:
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            for future in sorted(done, key=futures.index):
-                future.result()
-        except BaseException:
-            failed.set()
-            raise
+    each(ordered, push, _PARALLEL)
 
 
 def put_document(repository: Repository, name: str, descriptor: Descriptor, data: bytes) -> None:

@@ -191,9 +191,9 @@ def pack_together(
         UsageError: two are for the same platform, or a destination cannot hold an index.
         BrasmError: any other of the tree; nothing half-written is left.
     """
+    check_holders(outputs)
     for one in loaded:
         check_outputs(outputs, one.recipe.layers.compression, access)
-    check_holders(outputs)
     made = [make(one, _spool_folder(outputs), sources, environment, progress) for one in loaded]
     shipment = combine([(title(one), Shipment.of(each.image)) for one, each in zip(loaded, made, strict=True)])
     name, tag = loaded[0].recipe.name, loaded[0].plain_version

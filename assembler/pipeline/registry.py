@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def list_tags(reference: Reference, access: Access) -> list[str]:
-    """Return the tags of a repository, or of a layout.
+    """Return the tags of a repository, or of a layout, sorted: some registries are not as the spec wants them.
 
     Raises:
         RemoteError: there is no such repository, or it does not say.
@@ -26,7 +26,7 @@ def list_tags(reference: Reference, access: Access) -> list[str]:
         UsageError: the reference names no place with tags.
     """
     if reference.transport == "docker":
-        return open_repository(reference.path, reference.name or "", access).tags()
+        return sorted(open_repository(reference.path, reference.name or "", access).tags())
     if reference.transport in {"oci", "oci-archive"}:
         from assembler.sources.layout import tags_of
         from assembler.sources.store import open_store

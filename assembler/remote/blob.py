@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from msgspec import Struct
 
-from assembler.base.content import CHUNK, SharedFile, Span
+from assembler.base.content import SharedFile, Span
 from assembler.base.digest import Digest
 from assembler.base.errors import RemoteError, SourceError
 from assembler.remote.http import BrokenError, Response
@@ -75,12 +75,15 @@ class RemoteBlob(Struct, frozen=True):
 
     def _from(self, position: int) -> Iterator[bytes]:
         """Yield the bytes from a position to the end."""
-        response = self.repository.open_blob(self.digest, position)
+        try:
+            response = self.repository.open_blob(self.digest, position)
+        except BrokenError as error:  # which was tried often enough
+            raise RemoteError(error.message, hint=error.hint) from error
         try:
             skip = position if response.status == 200 else 0
             if position and not skip:
                 self._check_range(response, position)
-            for chunk in response.chunks(CHUNK):
+            for chunk in response.chunks():
                 kept = chunk[skip:]
                 skip = max(0, skip - len(chunk))
                 position += len(kept)

@@ -206,6 +206,7 @@ class Client:
         said = self._said(response)
         status = response.status
         hints = {
+            400: "does it speak TLS? Leave out --plain-http" if self.settings.access.plain_http else None,
             401: f"brasm login {self.origin.authority}",
             403: f"the credentials may not do this: brasm login {self.origin.authority} with others",
             407: f"{self.origin.scheme}_proxy=http://USER:PASSWORD@HOST:PORT, or no_proxy={self.origin.host}",

@@ -12,6 +12,7 @@ import os
 import re
 import select
 import threading
+import weakref
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
@@ -115,6 +116,8 @@ class Connections:
         self._idle: dict[Origin, list[Link]] = {}
         self._contexts: dict[str, ssl.SSLContext] = {}
         self._lock = threading.Lock()
+        # Not by __del__: when an error's traceback holds all of this, sockets may be finalized first.
+        weakref.finalize(self, _close_all, self._idle).atexit = False
 
     def take(self, origin: Origin, *, fresh: bool = False) -> Link:
         """Return a connection, which is opened with the first request; one that was closed meanwhile is none.
@@ -140,10 +143,6 @@ class Connections:
         with self._lock:
             self._idle.setdefault(origin, []).append(link._replace(used=True))
 
-    def __del__(self) -> None:
-        for link in (link for idle in self._idle.values() for link in idle):
-            link.http.close()
-
     def _open(self, origin: Origin) -> Link:
         proxy = _proxy(origin)
         if proxy is None:
@@ -164,6 +163,11 @@ class Connections:
             if context is None:
                 context = self._contexts[origin.authority] = tls_context(origin, self._access)
         return http.client.HTTPSConnection(host, port, timeout=self._timeout, context=context)
+
+
+def _close_all(idle: dict[Origin, list[Link]]) -> None:
+    for link in (link for links in idle.values() for link in links):
+        link.http.close()
 
 
 def _is_readable(connection: http.client.HTTPConnection) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import socket
+import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote, urlsplit
@@ -17,7 +18,6 @@ from urllib.parse import quote, urlsplit
 from msgspec import Struct
 from msgspec.structs import replace
 
-from assembler.base.content import CHUNK
 from assembler.base.errors import RemoteError
 from assembler.remote.connection import Connections, Link, Origin, joined, origin_of
 from assembler.remote.sending import send_body
@@ -33,6 +33,8 @@ TIMEOUT: Final = 60.0
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS: Final = 5
+_PIECE: Final = 1 << 18
+"""Bytes of a body that are read at a time; several bodies are read at once."""
 _KEPT_BODY: Final = 1 << 16
 """Bytes of a body that nobody wants, which are read so that the connection can be used again."""
 _SAFE: Final = frozenset({"GET", "HEAD"})
@@ -102,10 +104,12 @@ class Response:
         self.headers = raw.headers
         self.attempt = 0
         self._raw = raw
-        self._finish: Callable[[bool], None] | None = finish
+        self._finish = finish
+        self._forgotten = weakref.finalize(self, finish, False)
+        self._forgotten.atexit = False
         self._data: bytes | None = None
 
-    def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
+    def chunks(self, size: int = _PIECE) -> Iterator[bytes]:
         """Yield the body as it comes, in pieces of at most `size` bytes.
 
         Raises:
@@ -127,7 +131,7 @@ class Response:
         """
         if self._data is None:
             data = bytearray()
-            for chunk in self.chunks(min(CHUNK, limit + 1)):
+            for chunk in self.chunks(min(_PIECE, limit + 1)):
                 data += chunk
                 if len(data) > limit:
                     self.abandon()
@@ -137,7 +141,7 @@ class Response:
 
     def close(self) -> None:
         """Be done with it, keeping the connection if what is left of the body is short."""
-        if self._finish is not None and (self._raw.length or 0) <= _KEPT_BODY:
+        if self._forgotten.alive and (self._raw.length or 0) <= _KEPT_BODY:
             with contextlib.suppress(RemoteError):  # nobody wants the body: the connection is closed instead
                 self.read(_KEPT_BODY)
         self.abandon()
@@ -154,10 +158,8 @@ class Response:
             raise BrokenError(f"{self.request.what}: the answer broke off: {_reason(error)}") from error
 
     def _done(self, *, reusable: bool) -> None:
-        finish, self._finish = self._finish, None
-        if finish is not None:
-            self._raw.close()
-            finish(reusable)
+        if self._forgotten.detach():
+            self._finish(reusable)
 
 
 class Http:
@@ -208,6 +210,7 @@ class Http:
             raise
 
         def finish(reusable: bool) -> None:
+            raw.close()
             if reusable:
                 self._connections.give(origin, link)
             else:

@@ -1,6 +1,6 @@
 """Docker's SDK: a client of it, and what it raises as one line that names the daemon.
 
-In: a daemon's address. Out: an `APIClient` of the SDK, which is imported here only when there is a daemon to speak to.
+In: a daemon's address. Out: an `APIClient` of the SDK, which is imported only when there is a daemon to speak to.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from assembler.base.errors import RemoteError
 from assembler.base.paths import show
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 HINT: Final = "start it, or name another's address: --daemon unix:///PATH or DOCKER_HOST"
 
 _ANSWER: Final = 60
 """Seconds that a daemon may take to answer a question."""
+
+_ANY: Final = "1.24"
+"""A version of the API, so that the SDK does not ask for one."""
 
 _LONGEST: Final = 500
 _HINTS: Final = (
@@ -27,15 +30,26 @@ _HINTS: Final = (
 )
 
 
-def client(address: str) -> Any:
-    """Return the SDK's client, which has asked for the daemon's API version."""
+def client(address: str) -> tuple[Any, Mapping[str, str]]:
+    """Return the SDK's client, and the headers with which the daemon answered its ping: they say what it is.
+
+    The SDK would ask for `/version`, for which podman runs half a dozen programs.
+
+    Raises:
+        RemoteError: nothing answers, or no daemon does.
+    """
     from docker import APIClient
     from docker.utils import kwargs_from_env
 
     try:
         with told(address, "connect"):
-            options = kwargs_from_env({**os.environ, "DOCKER_HOST": address})
-            return APIClient(version="auto", timeout=_ANSWER, **options)
+            options = {"timeout": _ANSWER, **kwargs_from_env({**os.environ, "DOCKER_HOST": address})}
+            with contextlib.closing(APIClient(version=_ANY, **options)) as probe:
+                answer = probe.get(f"{probe.base_url}/_ping", timeout=_ANSWER)
+                answer.raise_for_status()
+            return APIClient(version=answer.headers["Api-Version"], **options), answer.headers
+    except KeyError:
+        raise RemoteError(f"{show(address)}: connect: it answers what no daemon does", hint=HINT) from None
     except ValueError as error:
         hint = "is the address right, and docker's config.json, which the SDK reads, sound?"
         raise RemoteError(f"{show(address)}: connect: {line(str(error))}", hint=hint) from None

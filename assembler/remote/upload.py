@@ -221,8 +221,7 @@ class _Upload:
         self._commit()
 
     def _begin(self) -> None:
-        path = self._repository.path("blobs/uploads/")
-        response = self._repository.client.call("POST", path, self._scopes())
+        response = self._ask("POST", self._repository.path("blobs/uploads/"))
         if response.status != 202:
             raise self._repository.failure(response, "begin an upload")
         self._begun(response)
@@ -276,15 +275,11 @@ class _Upload:
         Raises:
             BrokenError: whether they were taken is to be found out.
         """
+        scopes, body = self._repository.scopes("pull,push"), self._content.part(first, length)
+        headers = {**_OCTETS, **headers}
         try:
             response = self._repository.client.call(
-                method,
-                url,
-                self._scopes(),
-                again=False,
-                headers={**_OCTETS, **headers},
-                body=self._content.part(first, length),
-                sent=self._count,
+                method, url, scopes, again=False, headers=headers, body=body, sent=self._count
             )
         except SourceError as error:
             if self._descriptor.digest in error.message:
@@ -305,7 +300,7 @@ class _Upload:
         """Ask how much was taken; where the registry knows nothing of it, start anew. Say whether the blob is there."""
         if self._location is not None:
             self._whole = False
-            response = self._repository.client.call("GET", self._location, self._scopes())
+            response = self._ask("GET", self._location)
             response.close()
             taken = _taken(response)
             if response.status in {200, 202, 204} and taken is not None and taken <= self._descriptor.size:
@@ -314,7 +309,22 @@ class _Upload:
             else:
                 self._forget()
         self._count(self._offset - self._told)
-        return self._location is None and self._repository.blob_size(self._descriptor.digest, "pull,push") is not None
+        if self._location is not None:
+            return False
+        response = self._ask("HEAD", self._repository.path(f"blobs/{self._descriptor.digest}"))
+        response.close()
+        return response.status == 200
+
+    def _ask(self, method: str, path: str) -> Response:
+        """Make a request without a body.
+
+        Raises:
+            RemoteError: no answer could be had, however often it was tried.
+        """
+        try:
+            return self._repository.client.call(method, path, self._repository.scopes("pull,push"))
+        except BrokenError as error:
+            raise RemoteError(f"{self._what}: {error.message}", hint=error.hint) from error
 
     def _moved(self, response: Response) -> None:
         """Take note of where the upload goes on: never without TLS where there was TLS."""
@@ -329,9 +339,6 @@ class _Upload:
     def _count(self, amount: int) -> None:
         self._told += amount
         self._sent(amount)
-
-    def _scopes(self) -> frozenset[str]:
-        return self._repository.scopes("pull,push")
 
 
 def _taken(response: Response) -> int | None:

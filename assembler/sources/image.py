@@ -22,7 +22,7 @@ from assembler.sources.blobs import Checked, StoredImage, checked_document
 from assembler.sources.find import find
 from assembler.sources.index import choose_image, stored_image
 from assembler.sources.members import Archive, read_entries
-from assembler.sources.platforms import matches, parse_platform
+from assembler.sources.platforms import distance, parse_platform
 from assembler.sources.spool import spool
 from assembler.sources.whiteouts import apply_layer
 from assembler.tree import Entry, Tree
@@ -132,7 +132,7 @@ def open_image(
             as layers, or it is for another platform than the one asked for.
     """
     opened = read_image(find_image(reference, folder=folder, platform=platform, access=access))
-    if platform is not None and not matches(opened.platform, parse_platform(platform)):
+    if platform is not None and distance(opened.platform, parse_platform(platform)) is None:
         raise ImageError(f"{reference}: the image is for {opened.platform}, not {platform}")
     return opened
 

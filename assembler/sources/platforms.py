@@ -21,6 +21,12 @@ _FORM: Final = re.compile(r"([a-z0-9]+)/([a-z0-9_]+)(?:/([A-Za-z0-9.]+))?")
 _DEFAULT_VARIANTS: Final = {"arm": "v7", "arm64": "v8", "amd64": "v1"}
 """What no variant means (containerd/platforms, `normalizeArch`)."""
 
+_ORDERED: Final = frozenset({"amd64", "arm", "arm64"})
+"""Architectures whose machines run what is for the variants before theirs."""
+
+_LAST: Final = 1 << 30
+"""Farther than any variant's number."""
+
 _MACHINES: Final = {
     "x86_64": Platform("amd64", "linux"),
     "i386": Platform("386", "linux"),
@@ -55,11 +61,32 @@ def matches(there: Platform, wanted: Platform) -> bool:
     """Say whether an image is for a platform; a variant that is not asked for may be any."""
     if (there.os, there.architecture) != (wanted.os, wanted.architecture):
         return False
-    return wanted.variant is None or _variant(there) == wanted.variant
+    return wanted.variant is None or _variant(there) == _variant(wanted)
+
+
+def distance(there: Platform, wanted: Platform) -> int | None:
+    """Return how far what an image is for is from a platform, 0 being that; None where it does not run there.
+
+    A machine runs what is for an older variant of its architecture (containerd/platforms, `platformVector`). Where no
+    variant is asked for, the usual one is nearest, and any other is better than none.
+    """
+    if (there.os, there.architecture) != (wanted.os, wanted.architecture):
+        return None
+    if _variant(there) == _variant(wanted):
+        return 0
+    has, wants = _number(there), _number(wanted)
+    if wanted.architecture in _ORDERED and has is not None and wants is not None and has < wants:
+        return wants - has
+    return _LAST if wanted.variant is None else None
 
 
 def _variant(platform: Platform) -> str | None:
     return platform.variant or _DEFAULT_VARIANTS.get(platform.architecture)
+
+
+def _number(platform: Platform) -> int | None:
+    digits = (_variant(platform) or "").removeprefix("v")
+    return int(digits) if digits.isdecimal() and digits.isascii() else None
 
 
 def choose(
@@ -79,8 +106,12 @@ def choose(
     if wanted is None and len({descriptor.digest for descriptor, _ in images}) == 1:
         return images[0]
     looked_for = wanted or this_machine()
-    for descriptor, platform in images:
-        if platform is not None and matches(platform, looked_for):
-            return descriptor, platform
+    nearest, best = None, _LAST + 1
+    for each in images:
+        far = None if each[1] is None else distance(each[1], looked_for)
+        if far is not None and far < best:
+            nearest, best = each, far
+    if nearest is not None:
+        return nearest
     known = ", ".join(dict.fromkeys(str(platform or "(unknown)") for _, platform in images)) or "none"
     raise ImageError(f"{name}: no image for {looked_for}", hint=f"there are: {known}; choose with --platform")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from tests.acceptance.platforms import make_programs
+from tests.conftest import once
 from tests.tools import need, pack
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FORMS = (
     "{name}.tar",
@@ -50,6 +49,15 @@ def static(tmp_path_factory: pytest.TempPathFactory) -> Path:
     os.symlink("busybox", root / "bin/echo")
     root.chmod(0o755)
     return root
+
+
+@pytest.fixture(scope="session")
+def programs() -> Path:
+    """What `make_programs` makes. Nobody writes to it."""
+    with once("programs") as (path, fresh):
+        if fresh:
+            make_programs(Path(path))
+    return Path(path)
 
 
 @pytest.fixture

@@ -200,7 +200,7 @@ def test_names_of_recipes_are_completed(brasm: Callable[..., Result]) -> None:
         (["pack"], 2, "neither a recipe nor a source is given"),
         (["pack", "--nope"], 2, "No such option"),
         (["pack", "nope"], 3, "nope: no such recipe"),
-        (["pack", "shell", "-o", "docker://x"], 2, "brasm does not speak docker: yet"),
+        (["pack", "shell", "-o", "containers-storage:x"], 2, "brasm does not speak containers-storage: yet"),
         (["pack", "shell", "-o", "foo:x"], 2, "unknown transport 'foo'"),
         (["pack", "shell", "--set", "x"], 3, "not of the form key=value"),
         (["verify", "nope.tar"], 4, "nope.tar"),
