@@ -1,6 +1,7 @@
 """`make bench`: measures brasm against its peers on a Debian root and writes benches/RESULTS.md.
 
-Needs root (a root filesystem has device nodes and owners), umoci, buildah, libtree, lddtree (pax-utils) and mmdebstrap.
+Needs root (a root filesystem has device nodes and owners), umoci, buildah, skopeo, podman, docker-registry,
+libtree, lddtree (pax-utils) and mmdebstrap.
 Runs alternate between the contenders, so that a disturbance meets all of them; medians count.
 """
 
@@ -13,7 +14,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING
 
-from benches import contenders, report, resolving, trees
+from benches import contenders, report, resolving, transfers, trees
 from benches.contenders import BRASM, Contender, fresh
 from benches.measure import Sample, measure, median
 from benches.report import Row, Target
@@ -84,6 +85,7 @@ def record(root: str, rounds: int, scratch: str) -> str:
     )
     start, bare = starts(scratch)
     resolving_text, resolving_targets = resolving.section(large_debian(scratch), rounds, scratch)
+    transfers_text, transfers_targets = transfers.section(root, rounds)
     reached = [
         Target(
             f"wall time of umoci, with a layer no larger ({level.name})", 0.7, level.sample.wall / umoci.sample.wall
@@ -95,6 +97,7 @@ def record(root: str, rounds: int, scratch: str) -> str:
         Target("CPU time of 100,000 files over that of 10,000", 10, many.cpu / few.cpu),
         Target("`brasm --help`", 0.15, start.wall, "s"),
         *resolving_targets,
+        *transfers_targets,
     ]
     return (
         "# Measured\n\n"
@@ -102,7 +105,7 @@ def record(root: str, rounds: int, scratch: str) -> str:
         f"{trees.content_size(root) / 1e6:.0f} MB of content, packed whole (mode `all`) by each; medians of {rounds} "
         "runs, which alternate; caches warm.\n\n"
         f"{machine}\n{report.comparison(rows, gzip, umoci)}\n## Targets\n\n{report.targets(reached)}\n"
-        f"{resolving_text}\n## More\n\n"
+        f"{resolving_text}\n{transfers_text}\n## More\n\n"
         + report.table(
             ["", "wall, s", "CPU, s", "peak, MB"],
             [

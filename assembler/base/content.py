@@ -6,7 +6,6 @@ import contextlib
 import errno
 import io
 import os
-import tempfile
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from msgspec import Struct
@@ -207,6 +206,8 @@ class SharedFile:
         Raises:
             OSError: the folder (default: TMPDIR) is not there, or nothing can be made in it.
         """
+        import tempfile  # not for those who only read
+
         try:
             flags = os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC
             return cls(os.open(folder or tempfile.gettempdir(), flags, 0o600), "temporary file")

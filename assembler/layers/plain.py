@@ -29,12 +29,12 @@ def zstd_layers(shipment: Shipment) -> int:
     return sum(_is_zstd(layer) for _, manifest in shipment.images() for layer in manifest.layers)
 
 
-def store_plain(shipment: Shipment, folder: str, progress: Progress) -> Shipment:
+def store_plain(shipment: Shipment, folder: str | None, progress: Progress) -> Shipment:
     """Return the one image of a shipment with its zstd layers stored plain, under a manifest of its own.
 
     Args:
         shipment: a manifest, or an index of one image.
-        folder: where the temporary files are, best where the image will go.
+        folder: where the temporary files are, best where the image will go; None for TMPDIR.
         progress: told of the bytes that are unpacked.
 
     Raises:
@@ -71,7 +71,7 @@ def _diff_ids(shipment: Shipment, manifest: Manifest) -> tuple[Digest, ...]:
     return diff_ids
 
 
-def _unpack(content: Content, layer: Descriptor, diff_id: Digest, folder: str, progress: Progress) -> Span:
+def _unpack(content: Content, layer: Descriptor, diff_id: Digest, folder: str | None, progress: Progress) -> Span:
     name = f"layer {layer.digest}"
     hasher = digests.hasher(digests.parse(diff_id))
     size = 0
@@ -88,7 +88,9 @@ def _unpack(content: Content, layer: Descriptor, diff_id: Digest, folder: str, p
         raise ImageError(f"{name}: {error}") from error
     except OSError as error:
         hint = "free some room, or write elsewhere"
-        raise DestinationError(f"{name}: cannot be unpacked in {folder}: {error.strerror}", hint=hint) from error
+        raise DestinationError(
+            f"{name}: cannot be unpacked in {folder or 'TMPDIR'}: {error.strerror}", hint=hint
+        ) from error
     if hasher.hexdigest() != digests.encoded(diff_id):
         found = f"{digests.algorithm(diff_id)}:{hasher.hexdigest()}"
         raise ImageError(f"{name}: its diff_id is {found}, but the config says {diff_id}")

@@ -6,7 +6,6 @@ source ─▶ Shipment ─▶ destination
 from __future__ import annotations
 
 import os
-import tempfile
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -139,9 +138,11 @@ def _fitting(
     shipment: Shipment, destination: Reference, access: Access, progress: Progress
 ) -> tuple[Shipment, tuple[str, ...]]:
     """Return what the destination's format can hold, and notes of what changes by it."""
+    if destination.transport not in {"docker-archive", "docker-daemon"}:
+        return shipment, ()
     from assembler.layers.plain import store_plain, zstd_layers
 
-    if destination.transport not in {"docker-archive", "docker-daemon"} or not (count := zstd_layers(shipment)):
+    if not (count := zstd_layers(shipment)):
         return shipment, ()
     if destination.transport == "docker-daemon":
         from assembler.destinations.daemon import takes_zstd
@@ -149,7 +150,7 @@ def _fitting(
         if takes_zstd(access):
             return shipment, ()
     archive = destination.transport == "docker-archive"
-    folder = os.path.dirname(os.path.realpath(destination.path)) if archive else tempfile.gettempdir()
+    folder = os.path.dirname(os.path.realpath(destination.path)) if archive else None
     layers = "1 zstd layer is" if count == 1 else f"{count} zstd layers are"
     return store_plain(shipment, folder, progress), (f"{layers} stored plain: {destination.transport}: holds no zstd",)
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _STEP: Final = 8 << 20
-"""Bytes that the kernel sends at a time, so that progress shows."""
+"""Bytes that the kernel is given at a time, of which it takes what there is room for."""
 _PIECE: Final = 1 << 16
-"""Bytes that TLS takes at a time."""
+"""Bytes that TLS is given at a time, which takes all of them."""
 _NO_SENDFILE: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EIO})
 
 
@@ -67,12 +67,13 @@ def _send_span(sock: socket.socket, span: Span, sent: Callable[[int], None]) -> 
 
 
 def _send_chunks(sock: socket.socket, chunks: Iterator[bytes], sent: Callable[[int], None]) -> bool:
+    piece = _PIECE if type(sock) is not socket.socket else _STEP
     for chunk in chunks:
         view = memoryview(chunk)
         while view:
             if not _may_send(sock):
                 return False
-            count = sock.send(view[:_PIECE])
+            count = sock.send(view[:piece])
             view = view[count:]
             sent(count)
     return True

@@ -5,7 +5,7 @@ In: descriptors with their platforms and the platform that is wanted. Out: one o
 
 from __future__ import annotations
 
-import platform as machine
+import os
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -53,7 +53,7 @@ def parse_platform(text: str) -> Platform:
 
 def this_machine() -> Platform:
     """Return the platform that this process runs on."""
-    name = machine.machine()
+    name = os.uname().machine
     return _MACHINES.get(name, Platform(name, "linux"))
 
 

@@ -1,6 +1,6 @@
 """Where an image's files lie: a folder or an archive, both as a tree.
 
-In: a path or an open archive. Out: `Store`, which reads files of it.
+In: a path or an open archive. Out: `Store`, which reads files of it. What reads either is imported only for it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from msgspec import Struct
 from assembler.base.errors import ImageError, SourceError
 from assembler.base.progress import Silent
 from assembler.sources.blobs import document
-from assembler.sources.directory import DirectoryOptions, read_directory
-from assembler.sources.tarball import read_span, read_tarball
 from assembler.tree import Found, Regular, Tree
 
 if TYPE_CHECKING:
@@ -51,6 +49,8 @@ def open_store(path: str, *, folder: bool) -> Store:
         SourceError: it is not there, cannot be read, or is no archive.
     """
     if not folder:
+        from assembler.sources.tarball import read_tarball
+
         return Store(path, read_tarball(path, Silent()))
     if not os.path.isdir(path):
         problem = "not a folder" if os.path.exists(path) else "no such folder"
@@ -58,6 +58,8 @@ def open_store(path: str, *, folder: bool) -> Store:
 
     def unreadable(inner: str) -> None:
         raise SourceError(f"{path}{inner}: this user may not list it")
+
+    from assembler.sources.directory import DirectoryOptions, read_directory
 
     return Store(path, read_directory(path, DirectoryOptions(lambda _: None, unreadable, lazy=True), Silent()))
 
@@ -72,4 +74,6 @@ def store_in(span: Span, name: str) -> Store:
     Raises:
         SourceError: it is no archive, damaged or truncated.
     """
+    from assembler.sources.tarball import read_span
+
     return Store(name, read_span(span, name, Silent()))

@@ -28,7 +28,8 @@ from assembler.base.content import Bytes
 from assembler.base.errors import BrasmError, DestinationError, ImageError, RemoteError, SourceError, UsageError
 from assembler.base.progress import Silent
 from assembler.destinations import check_outputs, put
-from assembler.destinations import daemon as destination
+from assembler.destinations.archive import tar_chunks, universal_members
+from assembler.destinations.daemon import takes_zstd
 from assembler.oci.reference import parse
 from assembler.oci.shipment import Shipment
 from assembler.oci.types import INDEX, LAYER_ZSTD, Descriptor, Index, Platform, encode
@@ -304,7 +305,7 @@ def test_docker_says_what_it_does_not_keep(tmp_path: Path, docker_host: str) -> 
 
 def test_zstd_for_a_docker_that_cannot_read_it(tmp_path: Path, docker_host: str) -> None:
     access = Access(daemon=docker_host)
-    if destination.takes_zstd(access):
+    if takes_zstd(access):
         pytest.skip("this docker reads zstd")
     image = make_image(tmp_path, "/etc/zstd file 0644 0:0 x", "zstd")
     with pytest.raises(DestinationError, match=rf"takes no layers of type '{LAYER_ZSTD}'".replace("+", r"\+")):
@@ -671,7 +672,7 @@ def test_an_index_goes_to_containerds_store_as_it_is(tmp_path: Path) -> None:
     }
     with played(tmp_path, answers) as address:
         assert put(shipment, nothing, parse("docker-daemon:a:1"), None, "", Access(daemon=address)).notes == ()
-    data = b"".join(destination._chunks(destination._members(shipment, "a", "1")))
+    data = b"".join(tar_chunks(universal_members(shipment, "a", "1", "a:1")[0]))
     (tmp_path / "x.tar").write_bytes(data)
     back = open_shipment(parse(f"oci-archive:{tmp_path}/x.tar:1"), Access(), every=True)
     assert back.shipment.root.digest == shipment.root.digest
