@@ -10,7 +10,7 @@ from assembler.base.errors import UsageError
 from assembler.cli.options import json_option, quiet_option
 from assembler.cli.output import note, print_json
 from assembler.cli.progress import progress
-from assembler.cli.remote import remote_options
+from assembler.cli.remote import registry_options
 from assembler.oci.reference import parse
 from assembler.pipeline.attach import OCTETS, Attachment, attach
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("--media-type", metavar="TYPE", help="Of the files; default: that of --type.")
 @click.option("--annotation", "annotations", multiple=True, metavar="KEY=VALUE", help="Of the manifest. Repeatable.")
 @click.option("--platform", metavar="OS/ARCH", help="Attach to the image for it, not to the whole index.")
-@remote_options
+@registry_options
 @json_option
 @quiet_option
 def command(

@@ -8,7 +8,7 @@ import click
 
 from assembler.cli.options import json_option, quiet_option
 from assembler.cli.output import note, print_json
-from assembler.cli.remote import remote_options
+from assembler.cli.remote import registry_options
 from assembler.oci.reference import parse
 from assembler.pipeline.registry import delete
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Delete an image from a registry.")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("--tag-only", is_flag=True, help="Delete the tag and leave the manifest, where the registry can.")
-@remote_options
+@registry_options
 @json_option
 @quiet_option
 def command(*, images: tuple[str, ...], tag_only: bool, access: Access, as_json: bool, quiet: bool) -> None:

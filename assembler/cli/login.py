@@ -10,7 +10,7 @@ import click
 from assembler.base.errors import NegativeAnswer, UsageError
 from assembler.cli.options import quiet_option
 from assembler.cli.output import note
-from assembler.cli.remote import remote_options
+from assembler.cli.remote import registry_options
 
 if TYPE_CHECKING:
     from assembler.remote.access import Access
@@ -25,7 +25,7 @@ _LONGEST = 1 << 16
 @click.option("-u", "--username", metavar="USER", help="The user name. Default: it is asked for.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @click.option("--get-login", is_flag=True, help="Only print the user name that would be used.")
-@remote_options
+@registry_options
 @quiet_option
 def command(
     *, registry: str, username: str | None, password_stdin: bool, get_login: bool, access: Access, quiet: bool

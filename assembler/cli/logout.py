@@ -9,7 +9,7 @@ import click
 from assembler.base.errors import UsageError
 from assembler.cli.options import quiet_option
 from assembler.cli.output import note
-from assembler.cli.remote import remote_options
+from assembler.cli.remote import registry_options
 
 if TYPE_CHECKING:
     from assembler.remote.access import Access
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Forget the credentials of a registry.")
 @click.argument("registry", metavar="REGISTRY", required=False)
 @click.option("--all", "everything", is_flag=True, help="All that the file and its credential helpers keep.")
-@remote_options
+@registry_options
 @quiet_option
 def command(*, registry: str | None, everything: bool, access: Access, quiet: bool) -> None:
     """Forget the credentials of a registry, where brasm login keeps them: in docker's config.json or its helper.

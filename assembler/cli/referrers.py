@@ -9,7 +9,7 @@ import click
 from assembler.base.units import format_size
 from assembler.cli.options import json_option
 from assembler.cli.output import note, print_json
-from assembler.cli.remote import remote_options
+from assembler.cli.remote import registry_options
 from assembler.oci.reference import parse
 from assembler.pipeline.attach import find_referrers, save
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option(
     "--save", "folder", metavar="DIR", type=click.Path(exists=True, file_okay=False), help="Write its files there."
 )
-@remote_options
+@registry_options
 @json_option
 def command(
     *,

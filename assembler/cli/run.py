@@ -16,6 +16,7 @@ from assembler.cli.boxes import limit_options
 from assembler.cli.options import platform_option, quiet_option
 from assembler.cli.output import note
 from assembler.cli.progress import progress
+from assembler.cli.remote import remote_options
 from assembler.oci.reference import parse
 from assembler.pipeline.run import Wish, run
 from assembler.runtime.box import Bind, Box, box_of, parse_bind
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from assembler.cli.boxes import Limits
+    from assembler.remote.access import Access
 
 
 @click.command(short_help="Run an image in an OCI runtime, without a daemon.")
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 @click.option("--recipe", metavar="RECIPE", help="Take the limits of a recipe's [run].")
 @platform_option
 @click.option("--keep", is_flag=True, help="Leave the unpacked image behind, and say where.")
+@remote_options
 @quiet_option
 def command(
     *,
@@ -53,12 +56,13 @@ def command(
     recipe: str | None,
     platform: str | None,
     keep: bool,
+    access: Access,
     quiet: bool,
 ) -> int:
     """Run an image in an OCI runtime, without a daemon.
 
-    IMAGE is FILE.tar, oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME:TAG]; ARGS stand in place of
-    its cmd. It is unpacked to TMPDIR and run by the first of crun, runc, podman and docker that works here:
+    IMAGE is FILE.tar, oci:DIR[:TAG], docker://[HOST/]NAME[:TAG], or any other that brasm copy reads; ARGS stand in
+    place of its cmd. It is unpacked to TMPDIR and run by the first of crun, runc, podman and docker that works here:
     without network, with a root that cannot be written to but for its volumes (in memory), without capabilities.
     Without root, crun runs it as the caller, who is the image's user there.
 
@@ -78,7 +82,7 @@ def command(
     tell = (lambda _: None) if quiet and not keep else note
     wish = Wish(overrides, box, limits.runtime, limits.seconds, terminal, keep, tell)
     with progress(quiet=quiet) as listener:
-        return run(parse(image), platform, wish, listener)
+        return run(parse(image), platform, wish, listener, access)
 
 
 def _box(recipe: str | None, limits: Limits, volumes: tuple[str, ...]) -> Box:

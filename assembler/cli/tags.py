@@ -8,7 +8,7 @@ import click
 
 from assembler.cli.options import json_option
 from assembler.cli.output import print_json
-from assembler.cli.remote import remote_options
+from assembler.cli.remote import registry_options
 from assembler.oci.reference import parse
 from assembler.pipeline.registry import list_tags
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="List the tags of a repository or layout.")
 @click.argument("repository", metavar="REPOSITORY")
-@remote_options
+@registry_options
 @json_option
 def command(*, repository: str, access: Access, as_json: bool) -> None:
     """List the tags of a repository or layout.

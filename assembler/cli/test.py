@@ -23,6 +23,7 @@ from assembler.cli.options import (
 )
 from assembler.cli.output import note, print_json
 from assembler.cli.progress import progress
+from assembler.cli.remote import remote_options
 from assembler.oci.reference import parse
 from assembler.pipeline.test import Target, Terms, Tested, packed, run_tests, write_report
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     from assembler.base.progress import Progress
     from assembler.cli.boxes import Limits
+    from assembler.pipeline.make import Sources
+    from assembler.remote.access import Access
     from assembler.runtime.setting import Result
 
 
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
 @platform_option
 @click.option("--junit", metavar="FILE", help="Write JUnit's XML as well.")
 @click.option("--keep", is_flag=True, help="Leave the unpacked image behind, and say where.")
+@remote_options
 @json_option
 @quiet_option
 def command(
@@ -57,6 +61,7 @@ def command(
     platform: str | None,
     junit: str | None,
     keep: bool,
+    access: Access,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -73,7 +78,8 @@ def command(
     terms = Terms(limits.runtime, limits.seconds, select, keep, note, limits.change)
     tested: list[Tested] = []
     with progress(quiet=quiet or as_json) as listener, contextlib.ExitStack() as packing:
-        for target in _targets(targets, recipe, changes, platform, packing, listener):
+        packer = _Packer(changes, access, packing, listener)
+        for target in _targets(targets, recipe, platform, packer):
             if not as_json and not quiet:
                 click.echo(target.name)
             tested.append(run_tests(target, terms, listener, _printer(as_json=as_json, quiet=quiet)))
@@ -91,29 +97,37 @@ def _check(targets: tuple[str, ...], changes: Changes, select: str | None) -> No
         raise UsageError(f"-k {select!r}: not a regular expression: {error}") from error
 
 
-def _targets(
-    texts: tuple[str, ...],
-    recipe: str | None,
-    changes: Changes,
-    platform: str | None,
-    packing: contextlib.ExitStack,
-    listener: Progress,
-) -> Iterator[Target]:
-    """Yield what is tested, each recipe packed when its turn comes."""
-    sources = None
-    for text in texts or (None,):
-        if text is not None and _is_image(text):
-            loaded = None if recipe is None else read_recipe(recipe, changes)
-            yield Target(text, parse(text), loaded, platform)
-            continue
-        if recipe is not None:
-            raise UsageError(f"{text or changes.source}: no image, so --recipe says nothing of it")
+class _Packer:
+    """Packs recipes for as long as they are tested; a source that several have is read once."""
+
+    def __init__(self, changes: Changes, access: Access, packing: contextlib.ExitStack, listener: Progress) -> None:
+        self.changes = changes
+        self.access = access
+        self._packing = packing
+        self._listener = listener
+        self._sources: Sources | None = None
+
+    def targets(self, text: str | None) -> Iterator[Target]:
+        """Yield a recipe's image in each of the variants that are asked for, packed when its turn comes."""
         from assembler.pipeline.make import Sources
 
-        sources = sources or Sources(listener)
-        loaded = read_recipe(text, changes)
-        reference = packing.enter_context(packed(loaded, sources, os.environ, listener))
-        yield Target(f"{loaded.recipe.name}:{loaded.recipe.version}", reference, loaded)
+        self._sources = self._sources or Sources(self._listener, self.access)
+        for each in self.changes.each():
+            loaded = read_recipe(text, each)
+            reference = self._packing.enter_context(packed(loaded, self._sources, os.environ, self._listener))
+            yield Target(f"{loaded.recipe.name}:{loaded.recipe.version}", reference, loaded)
+
+
+def _targets(texts: tuple[str, ...], recipe: str | None, platform: str | None, packer: _Packer) -> Iterator[Target]:
+    for text in texts or (None,):
+        if text is not None and _is_image(text):
+            loaded = None if recipe is None else read_recipe(recipe, packer.changes)
+            yield Target(text, parse(text), loaded, platform, packer.access)
+        elif recipe is not None:
+            source = text or packer.changes.source
+            raise UsageError(f"{source}: no image, so --recipe says nothing of it")
+        else:
+            yield from packer.targets(text)
 
 
 def _is_image(text: str) -> bool:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from assembler.base.progress import Progress
     from assembler.oci.reference import Reference
+    from assembler.remote.access import Access
 
 
 class Wish(Struct, frozen=True):
@@ -57,7 +58,7 @@ class Wish(Struct, frozen=True):
     tell: Callable[[str], None]
 
 
-def run(reference: Reference, platform: str | None, wish: Wish, progress: Progress) -> int:
+def run(reference: Reference, platform: str | None, wish: Wish, progress: Progress, access: Access) -> int:
     """Run an image with this process's standard streams; return its program's exit code.
 
     Raises:
@@ -66,7 +67,7 @@ def run(reference: Reference, platform: str | None, wish: Wish, progress: Progre
         NotStarted: it has not the program.
         ProgramError: no runtime works, or it failed.
     """
-    opened = open_image(reference, platform=platform)
+    opened = open_image(reference, platform=platform, access=access)
     tree = flatten(opened, progress)
     process = process_of(opened.config.config, tree, wish.overrides)
     runtime = choose(wish.runtime, process.user)

@@ -22,6 +22,7 @@ from assembler.base.paths import show
 from assembler.oci.reference import Reference
 from assembler.pipeline.run import remove, unpacked
 from assembler.recipe.types import LoadedRecipe
+from assembler.remote.access import Access
 from assembler.runtime.box import Box, box_of, parse_duration
 from assembler.runtime.case import run_test
 from assembler.runtime.choose import choose
@@ -53,12 +54,14 @@ class Target(Struct, frozen=True):
         image: where it is.
         recipe: the tests, and how they run; None for what every image must do.
         platform: of an image for several.
+        access: the way to registries and daemons.
     """
 
     name: str
     image: Reference
     recipe: LoadedRecipe | None = None
     platform: str | None = None
+    access: Access = Access()
 
 
 class Terms(Struct, frozen=True):
@@ -129,7 +132,7 @@ def run_tests(target: Target, terms: Terms, progress: Progress, done: Callable[[
         SourceError, ImageError: the image cannot be read.
         ProgramError: no runtime works, or it failed.
     """
-    opened = open_image(target.image, platform=target.platform)
+    opened = open_image(target.image, platform=target.platform, access=target.access)
     tree = flatten(opened, progress)
     config = opened.config.config
     runtime = choose(terms.runtime, resolve(tree, config.user if config is not None else None))
