@@ -14,7 +14,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING
 
-from benches import contenders, report, resolving, transfers, trees
+from benches import contenders, report, resolving, running, transfers, trees
 from benches.contenders import BRASM, Contender, fresh
 from benches.measure import Sample, measure, median
 from benches.report import Row, Target
@@ -105,7 +105,7 @@ def record(root: str, rounds: int, scratch: str) -> str:
         f"{trees.content_size(root) / 1e6:.0f} MB of content, packed whole (mode `all`) by each; medians of {rounds} "
         "runs, which alternate; caches warm.\n\n"
         f"{machine}\n{report.comparison(rows, gzip, umoci)}\n## Targets\n\n{report.targets(reached)}\n"
-        f"{resolving_text}\n{transfers_text}\n## More\n\n"
+        f"{resolving_text}\n{transfers_text}\n{running.section(2 * rounds)}\n## More\n\n"
         + report.table(
             ["", "wall, s", "CPU, s", "peak, MB"],
             [

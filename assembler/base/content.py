@@ -6,6 +6,7 @@ import contextlib
 import errno
 import io
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from msgspec import Struct
@@ -68,6 +69,28 @@ class Bytes(Struct, frozen=True):
         """See `Content.chunks`."""
         if self.data:
             yield self.data
+
+
+class Tapped(Struct, frozen=True):
+    """A content of which somebody hears while it is read, and who may raise to end that."""
+
+    content: Content
+    tap: Callable[[int], None]
+
+    @property
+    def size(self) -> int:
+        """See `Content.size`."""
+        return self.content.size
+
+    def open(self) -> BinaryIO:
+        """See `Content.open`; nobody hears of what is read so."""
+        return self.content.open()
+
+    def chunks(self) -> Iterator[bytes]:
+        """See `Content.chunks`; the tap is told the size of each piece."""
+        for chunk in self.content.chunks():
+            self.tap(len(chunk))
+            yield chunk
 
 
 class Stamp(Struct, frozen=True, gc=False):

@@ -11,13 +11,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from threading import Event
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from msgspec import Struct
 
-from assembler.base.content import Bytes, Content, Span
+from assembler.base.content import Bytes, Content, Span, Tapped
 from assembler.base.errors import DestinationError
 from assembler.base.files import (
     atomic_file,
@@ -36,6 +34,7 @@ from assembler.oci.types import INDEX, REF_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from threading import Event
 
     from assembler.base.digest import Digest
     from assembler.oci.shipment import Shipment
@@ -166,34 +165,18 @@ def _fill(shipment: Shipment, path: str, created: list[str]) -> None:
     documents = [(descriptor, Bytes(data)) for descriptor, data in shipment.documents]
 
     def write_blob(blob: tuple[Descriptor, Content], given_up: Event) -> None:
-        _write_blob(path, blob[0].digest, _Wanted(blob[1], given_up), created)
+        def tap(_: int) -> None:
+            if given_up.is_set():
+                raise DestinationError("another blob could not be written")  # ends this thread, and no more
+
+        _write_blob(path, blob[0].digest, Tapped(blob[1], tap), created)
 
     each((*shipment.blobs, *documents), write_blob, _PARALLEL)
     for folder in folders(descriptor.digest for descriptor, _ in (*shipment.documents, *shipment.blobs)):
         sync_folder(os.path.join(path, folder))
 
 
-class _Wanted(Struct, frozen=True):
-    """A content that is read as long as it is wanted: what another thread failed at is not written to its end."""
-
-    content: Content
-    given_up: Event
-
-    @property
-    def size(self) -> int:
-        return self.content.size
-
-    def open(self) -> BinaryIO:
-        return self.content.open()
-
-    def chunks(self) -> Iterator[bytes]:
-        for chunk in self.content.chunks():
-            if self.given_up.is_set():
-                raise DestinationError("another blob could not be written")  # ends this thread, and no more
-            yield chunk
-
-
-def _write_blob(path: str, digest: Digest, content: _Wanted, created: list[str]) -> None:
+def _write_blob(path: str, digest: Digest, content: Tapped, created: list[str]) -> None:
     """Write a blob unless it is there in its right size: its name is its digest, and it was written whole."""
     at = os.path.join(path, blob_path(digest))
     with contextlib.suppress(FileNotFoundError):

@@ -87,6 +87,8 @@ def parse(text: str) -> Reference:
         case "docker-archive":
             path, _, full = rest.partition(":")
             name, tag = split_name(full)
+            if tag is not None and not name:
+                raise UsageError(f"{text!r}: a tag without a name", hint="docker-archive:FILE:NAME:TAG")
             return _with_path(Reference("docker-archive", path, name or None, tag), text)
         case "docker":
             return _in_registry(rest, text)

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from assembler.base.content import Content, read
+from assembler.base.content import Content, Tapped, read
 from assembler.base.errors import ImageError, UsageError
-from assembler.base.progress import Progress
 from assembler.oci.types import (
     CONFIG,
     CONFIG_TYPES,
@@ -31,10 +30,8 @@ from assembler.oci.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import BinaryIO
-
     from assembler.base.digest import Digest
+    from assembler.base.progress import Progress
     from assembler.oci.image import Image
 
 _STORED: Final = {"none": LAYER, "gzip": LAYER_GZIP, "zstd": LAYER_ZSTD}
@@ -137,26 +134,7 @@ class Shipment(Struct, frozen=True):
 
     def told(self, progress: Progress) -> Shipment:
         """Return the same, with a listener that is told of the bytes of blobs while they are read."""
-        return replace(self, blobs=tuple((each, _Told(content, progress)) for each, content in self.blobs))
-
-
-class _Told(Struct, frozen=True):
-    """A content that tells of its being read."""
-
-    content: Content
-    progress: Progress
-
-    @property
-    def size(self) -> int:
-        return self.content.size
-
-    def open(self) -> BinaryIO:
-        return self.content.open()
-
-    def chunks(self) -> Iterator[bytes]:
-        for chunk in self.content.chunks():
-            yield chunk
-            self.progress.advance(len(chunk))
+        return replace(self, blobs=tuple((each, Tapped(content, progress.advance)) for each, content in self.blobs))
 
 
 def is_attestation(descriptor: Descriptor) -> bool:
