@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         ("[[files]]\npath = '/x'\nowner = 'root'", "files[0].owner"),
         ("[[files]]\npath = '/x'\nsource = 'nowhere'", "files[0].source"),
         ("[budget]\ncompressed = 'small'", "budget.compressed"),
-        ("[[test]]\nrun = []", "test[0].run"),
+        ("[[test]]\nrun = []", "test[0]: nothing is tested"),
         ("[image", "line"),
     ],
 )

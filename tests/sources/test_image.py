@@ -6,7 +6,6 @@ import gzip
 import io
 import json
 import os
-import platform
 import re
 import tarfile
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,8 @@ from assembler.base.digest import Digest, sha256
 from assembler.base.errors import ImageError, RootError, SourceError, UsageError
 from assembler.base.progress import Silent
 from assembler.oci.reference import parse
-from assembler.oci.types import DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_MANIFEST, INDEX, LAYER_ZSTD, REF_NAME
+from assembler.oci.types import DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_MANIFEST, INDEX, LAYER_ZSTD, REF_NAME, Platform
+from assembler.sources import platforms
 from assembler.sources.image import flatten, open_image
 from assembler.tree import Regular
 from tests.sources.archives import Blobs, blob_path, descriptor, image, index, layout, tagged, tar
@@ -141,7 +141,7 @@ def test_which_platform(tmp_path: Path, nested: bool, monkeypatch: pytest.Monkey
     folder = several(tmp_path / "layout", nested)
     assert set(files(f"oci:{folder}", "linux/arm64/v8")) == {"/2"}
     assert set(files(f"oci:{folder}", "linux/arm64")) == {"/2"}
-    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    monkeypatch.setattr(platforms, "this_machine", lambda: Platform("riscv64", "linux"))
     assert set(files(f"oci:{folder}")) == {"/3"}
     assert set(files(f"oci:{folder}", "linux/arm")) == {"/1"}
     assert set(files(f"oci:{folder}", "linux/arm/v7")) == {"/1"}

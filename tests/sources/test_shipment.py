@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +13,7 @@ from assembler.base.errors import BrasmError, ImageError, SourceError, UsageErro
 from assembler.oci.reference import parse
 from assembler.oci.types import CONTAINERD_NAME, INDEX, MANIFEST, REF_NAME, Descriptor, Platform
 from assembler.remote.access import Access
+from assembler.sources import platforms
 from assembler.sources.blobs import Found
 from assembler.sources.find import find
 from assembler.sources.layout import tags_of
@@ -115,7 +115,7 @@ def test_one_image_of_it(several: Path, monkeypatch: pytest.MonkeyPatch) -> None
     manifest = json.loads(found.shipment.documents[0][1])
     order = [*manifest["layers"], manifest["config"]]
     assert [each.digest for each, _ in found.shipment.blobs] == [one["digest"] for one in order]
-    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    monkeypatch.setattr(platforms, "this_machine", lambda: Platform("riscv64", "linux"))
     assert opened(f"oci:{several}:all").shipment.root.platform == Platform("riscv64", "linux")
     with pytest.raises(ImageError, match="no image for linux/s390x"):
         opened(f"oci:{several}:all", "linux/s390x")
