@@ -69,7 +69,8 @@ def _asked_for(wanted: str, program: str, caller: Caller) -> Runtime:
 
 def _find(name: str) -> str | None:
     """Look where programs are; an ordinary user's PATH often lacks the folders of root's."""
-    return shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin")
+    found = shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin")
+    return None if found is None else os.path.abspath(found)
 
 
 def _objection(name: str, caller: Caller, user: User) -> str | None:

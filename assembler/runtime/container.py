@@ -116,7 +116,8 @@ def running(
     Raises:
         ProgramError: the runtime cannot run it.
     """
-    process = popen(runtime.command(job), *streams, own_group=own_group)
+    # Not where the user is: podman's monitor leaves a file `oom` in its folder when memory runs out.
+    process = popen(runtime.command(job), *streams, own_group=own_group, cwd=job.folder)
     container = Container(runtime, job, process)
     try:
         yield container
