@@ -45,6 +45,10 @@ class _Token(Struct, frozen=True):
     access_token: str | None = None
 
 
+_TOKEN: Final = msgspec.json.Decoder(_Token)
+"""Made before there are threads: see `remote.known`."""
+
+
 class Authorizer:
     """What one registry was shown so far; used by several threads."""
 
@@ -173,7 +177,7 @@ class Authorizer:
 
 def _read_token(data: bytes, origin: Origin, server: Origin) -> str:
     try:
-        answer = msgspec.json.decode(data, type=_Token)
+        answer = _TOKEN.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         answer = _Token()
     token = answer.token or answer.access_token

@@ -81,6 +81,10 @@ class _ApiErrors(Struct, frozen=True):
     errors: tuple[_ApiError, ...] | None = None
 
 
+_ERRORS: Final = msgspec.json.Decoder(_ApiErrors)
+"""Made before there are threads: see `remote.known`."""
+
+
 class _Patience:
     """Doing things again."""
 
@@ -322,7 +326,7 @@ def retry_after(value: str | None, now: float) -> float:
 def _read_errors(response: Response) -> str:
     """Return what a registry says of an error, on one line; empty where it says nothing that can be read."""
     try:
-        errors = msgspec.json.decode(response.read(_MOST_ERROR), type=_ApiErrors).errors or ()
+        errors = _ERRORS.decode(response.read(_MOST_ERROR)).errors or ()
     except (RemoteError, msgspec.MsgspecError, UnicodeDecodeError):
         return ""
     texts = (": ".join(filter(None, (each.code, each.message))) for each in errors)

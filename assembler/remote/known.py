@@ -41,6 +41,10 @@ class Facts(Struct, frozen=True):
     sessions: dict[str, Session] = {}
 
 
+_DECODER: Final = msgspec.json.Decoder(Facts)
+"""Made here, where there is one thread: two that have msgspec look at a type for the first time end in a crash."""
+
+
 class Note:
     """The file of one blob, while it is locked; `descriptor` is None where nothing can be kept."""
 
@@ -142,7 +146,7 @@ def _read(descriptor: int | None) -> Facts:
     if descriptor is None:
         return Facts()
     try:
-        return msgspec.json.decode(os.pread(descriptor, 1 << 20, 0), type=Facts)
+        return _DECODER.decode(os.pread(descriptor, 1 << 20, 0))
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return Facts()
 

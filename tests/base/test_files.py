@@ -10,7 +10,14 @@ import pytest
 
 from assembler.base.content import Bytes, Content, SharedFile, Span
 from assembler.base.errors import DestinationError, SourceError
-from assembler.base.files import atomic_file, copy_content, take_over, temporary_name, write_all
+from assembler.base.files import (
+    atomic_file,
+    copy_content,
+    remove_unfinished,
+    take_over,
+    temporary_name,
+    write_all,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,3 +99,17 @@ def test_an_unnamed_file_is_given_its_name_once(tmp_path: Path) -> None:
     assert (tmp_path / "named").read_bytes() == b"data"
     assert not take_over(whole, str(tmp_path / "again")), "two names would be one file"
     assert [path.name for path in tmp_path.iterdir()] == ["named"]
+
+
+@pytest.mark.parametrize("name", ["blob", "b" * 255])
+def test_what_is_not_finished_goes_and_nothing_else(tmp_path: Path, name: str) -> None:
+    path = f"{tmp_path}/{name}"
+    kept = (tmp_path / name, tmp_path / ".blob.conf", tmp_path / ".blob.", tmp_path / f".x{name[:200]}.{'0' * 12}")
+    for each in kept:
+        each.write_text("kept")
+    for unfinished in (temporary_name(path), temporary_name(path)):
+        with open(unfinished, "w", encoding="ascii") as file:
+            file.write("half")
+    assert len(list(tmp_path.iterdir())) == len(kept) + 2
+    remove_unfinished(path)
+    assert sorted(tmp_path.iterdir()) == sorted(kept)

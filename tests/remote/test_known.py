@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assembler.remote.known import Facts, Session, noted, prune
-from tests.tools import environment, need_root, wait_for
+from tests.tools import environment, need_root, run, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -213,3 +213,28 @@ def test_who_waits_for_a_file_that_is_pruned_takes_a_new_one(tmp_path: Path) -> 
     thread.join(10)
     assert order == ["first", "second"]
     assert facts_in(tmp_path) == Facts(("b",))
+
+
+def test_the_first_threads_of_a_process(tmp_path: Path) -> None:
+    """Whatever they read first: msgspec's first look at a type is not for two threads at once."""
+    with noted(HOST, "k", str(tmp_path)) as note:
+        note.under_way("c", Session("http://h/x", 7))
+    code = (
+        "import io, sys, threading\n"
+        "from assembler.remote import authorize, client, known\n"
+        "sys.setswitchinterval(1e-6)\n"
+        "barrier, file = threading.Barrier(4), open(sys.argv[1])\n"
+        "def read():\n"
+        "    barrier.wait()\n"
+        "    facts = known._read(file.fileno())\n"
+        "    barrier.wait()\n"
+        '    said = client._read_errors(io.BytesIO(b\'{"errors":[{"code":"DENIED"}]}\'))\n'
+        "    barrier.wait()\n"
+        '    token = authorize._read_token(b\'{"token":"t"}\', None, None)\n'
+        "    print(f'{facts.sessions[\"c\"].offset} {said} {token}\\n', end='')\n"
+        "threads = [threading.Thread(target=read) for _ in range(4)]\n"
+        "for thread in threads: thread.start()\n"
+        "for thread in threads: thread.join()\n"
+    )
+    for _ in range(12):
+        assert run(sys.executable, "-c", code, only_file(tmp_path)) == "7 DENIED t\n" * 4
