@@ -13,7 +13,7 @@ from assembler.cli.output import note, print_json
 from assembler.cli.progress import progress
 from assembler.cli.remote import remote_options
 from assembler.oci.reference import parse
-from assembler.pipeline.copy import copy
+from assembler.pipeline.copy import Way, copy
 
 if TYPE_CHECKING:
     from assembler.remote.access import Access
@@ -23,12 +23,21 @@ if TYPE_CHECKING:
 @click.argument("source", metavar="SOURCE")
 @click.argument("destination", metavar="DESTINATION")
 @click.option("--all", "every", is_flag=True, help="The whole index: all platforms, and what is listed with them.")
+@click.option("--format", "kind", type=click.Choice(["oci"]), help="Make docker's manifests OCI ones: new digests.")
 @platform_option
 @remote_options
 @json_option
 @quiet_option
 def command(
-    *, source: str, destination: str, every: bool, platform: str | None, access: Access, as_json: bool, quiet: bool
+    *,
+    source: str,
+    destination: str,
+    every: bool,
+    kind: str | None,
+    platform: str | None,
+    access: Access,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Copy an image between registries, layouts, archives and daemons, bytes as they are.
 
@@ -42,9 +51,8 @@ def command(
     if every and platform is not None:
         raise UsageError("--all or --platform, not both", hint="--all copies every platform")
     with progress(quiet=quiet) as listener:
-        copied = copy(
-            parse(source), parse(destination), platform=platform, every=every, access=access, progress=listener
-        )
+        way = Way(platform, every=every, to_oci=kind == "oci")
+        copied = copy(parse(source), parse(destination), way, access, listener)
     if as_json:
         print_json(copied)
         return

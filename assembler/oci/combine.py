@@ -6,13 +6,13 @@ which buildkit lists as one of the images (`vnd.docker.reference.digest`), goes 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from assembler.base import digest as digests
 from assembler.base.errors import ImageError, NegativeAnswer, UsageError
-from assembler.oci.shipment import Shipment, is_attestation
+from assembler.oci.shipment import ABOUT, Shipment, is_attestation
 from assembler.oci.types import INDEX, INDEX_TYPES, Descriptor, Index, Manifest, decode, encode
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from assembler.base.content import Content
     from assembler.base.digest import Digest
-
-_ABOUT: Final = "vnd.docker.reference.digest"
 
 
 def index_of(shipment: Shipment) -> Index:
@@ -116,7 +114,7 @@ def _key(descriptor: Descriptor, name: str) -> object:
 def _without(manifests: Iterable[Descriptor], gone: set[Digest]) -> tuple[Descriptor, ...]:
     """Leave out images, and the attestations that are about them."""
     return tuple(
-        each for each in manifests if each.digest not in gone and (each.annotations or {}).get(_ABOUT) not in gone
+        each for each in manifests if each.digest not in gone and (each.annotations or {}).get(ABOUT) not in gone
     )
 
 

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from assembler.base.progress import Progress
     from assembler.oci.image import Image
 
+ABOUT: Final = "vnd.docker.reference.digest"
+"""The annotation by which buildkit's attestation names the image that it is about."""
+
 _STORED: Final = {"none": LAYER, "gzip": LAYER_GZIP, "zstd": LAYER_ZSTD}
 
 

@@ -13,6 +13,7 @@ from msgspec import Struct
 from assembler.base.digest import Digest, sha256
 from assembler.base.errors import UsageError
 from assembler.destinations import check_outputs, put
+from assembler.oci.convert import as_oci, has_docker_manifests
 from assembler.oci.reference import is_name, is_tag, short_name
 from assembler.oci.shipment import made_up_manifest
 from assembler.sources.shipment import open_shipment, stored_in
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from assembler.tree import Entry
 
 _REMOTE: Final = frozenset({"docker", "docker-daemon"})
+_LAYOUTS: Final = frozenset({"oci", "oci-archive", "archive"})
 
 
 class Copied(Struct, frozen=True):
@@ -52,26 +54,33 @@ class Copied(Struct, frozen=True):
     notes: tuple[str, ...]
 
 
-def copy(
-    source: Reference,
-    destination: Reference,
-    *,
-    platform: str | None,
-    every: bool,
-    access: Access,
-    progress: Progress,
-) -> Copied:
-    """Copy an image, or with `every` the whole index.
+class Way(Struct, frozen=True):
+    """How something is copied.
+
+    Attributes:
+        platform: of which image of an index; None for the only one, else this machine's.
+        every: whether an index is copied whole.
+        to_oci: whether docker's manifests become OCI ones, with digests of their own.
+    """
+
+    platform: str | None = None
+    every: bool = False
+    to_oci: bool = False
+
+
+def copy(source: Reference, destination: Reference, way: Way, access: Access, progress: Progress) -> Copied:
+    """Copy an image, or a whole index.
 
     Raises:
         BrasmError: any of the tree; nothing half-written is left.
     """
     check_outputs((destination,), None, access)
     progress.start("find")
-    opened = open_shipment(source, access, platform=platform, every=every)
+    opened = open_shipment(source, access, platform=way.platform, every=way.every)
     names = names_for(opened)
     _check_apart(source, destination, opened.tag, destination.tag or names[1])
-    shipment, notes = _fitting(opened.shipment, destination, access, progress)
+    shipment = as_oci(opened.shipment) if way.to_oci else opened.shipment
+    shipment, notes = _fitting(shipment, destination, access, progress)
     written = send(shipment, destination, names, access, progress)
     digest, more = _read_back(shipment, destination)
     notes = (*opened.notes, *notes, *written.notes, *more)
@@ -138,6 +147,10 @@ def _fitting(
     shipment: Shipment, destination: Reference, access: Access, progress: Progress
 ) -> tuple[Shipment, tuple[str, ...]]:
     """Return what the destination's format can hold, and notes of what changes by it."""
+    if destination.transport in _LAYOUTS and has_docker_manifests(shipment):
+        return shipment, (
+            "docker's manifest is kept; skopeo and umoci want OCI's in a layout: --format oci converts it",
+        )
     if destination.transport not in {"docker-archive", "docker-daemon"}:
         return shipment, ()
     from assembler.layers.plain import store_plain, zstd_layers

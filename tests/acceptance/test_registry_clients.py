@@ -139,13 +139,17 @@ def test_what_podman_pushes_is_pulled(
 
 
 def assert_it_is_pulled(there: str, ann: Somebody, original: str) -> None:
-    """Hold a copy, and a copy of that, to the bytes that are there. Of docker's kind skopeo finds none in a layout."""
+    """Hold a copy, and a copy of that, to the bytes that are there; skopeo reads one that was made OCI's."""
     pulled = ann.json("copy", f"docker://{there}:1", "oci:back")
     assert pulled["digest"] == pulled["source_digest"] == sha256(original)
     assert pulled["media_type"] == json.loads(original)["mediaType"]
     assert blobs_of(ann.home / "back")[sha256(original).removeprefix("sha256:")] == original.encode()
     assert ann.json("copy", "oci:back:1", f"docker://{there}:2")["digest"] == sha256(original)
     assert raw(f"docker://{there}:2") == original
+    assert any("--format oci" in line for line in pulled["notes"]) == (pulled["media_type"] == V2S2)
+    converted = ann.json("copy", "--format", "oci", f"docker://{there}:1", "oci:oci")
+    assert sha256(raw(f"oci:{ann.home}/oci:1")) == converted["digest"]
+    assert converted["media_type"] == "application/vnd.oci.image.manifest.v1+json"
 
 
 def test_an_index_there_and_back(three: Path, there: str, ann: Somebody) -> None:

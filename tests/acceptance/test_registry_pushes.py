@@ -36,7 +36,7 @@ COPIES: Final = """
 import subprocess, sys
 from assembler.base.progress import Silent
 from assembler.oci.reference import parse
-from assembler.pipeline.copy import copy
+from assembler.pipeline.copy import Way, copy
 from assembler.remote.access import Access
 
 for number, pair in enumerate(sys.argv[1:]):
@@ -45,7 +45,7 @@ for number, pair in enumerate(sys.argv[1:]):
         command = [sys.executable, "-m", "assembler", "copy", "-q", source, destination]
         print(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
     else:
-        done = copy(parse(source), parse(destination), platform=None, every=False, access=Access(), progress=Silent())
+        done = copy(parse(source), parse(destination), Way(), Access(), Silent())
         print(done.digest)
 """
 """Copies one image after the other, the first ones each by a `brasm` of its own."""
