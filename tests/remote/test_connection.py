@@ -381,6 +381,7 @@ def test_tls_by_a_proxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
         assert "Proxy-Authorization" not in server.requests[0].headers
 
 
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # of Python before 3.11.4, which leaves it to gc
 def test_a_proxy_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     with Proxy("127.0.0.1:1", AUTHORIZATION) as proxy:
         monkeypatch.setenv("https_proxy", f"http://ann:s3cret-wrong@{proxy.address}")
@@ -391,6 +392,7 @@ def test_a_proxy_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
         response = http_of().exchange(Request("GET", "http://registry.example/"))
         response.close()
         assert response.status == 407
+    gc.collect()
 
 
 @pytest.mark.parametrize(
