@@ -8,15 +8,18 @@ registries too. podman pushes from its own storage, and pulls into it.
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
 from benches import report
 from benches.contenders import BRASM, PLATFORM, fresh
@@ -78,11 +81,14 @@ def section(root: str, rounds: int) -> tuple[str, list[Target]]:
                 own = samples["brasm"]
                 targets.append(_target(f"wall time of the faster peer, {verb}, {title}", own.wall / best.wall))
                 targets.append(_target(f"peak memory of that peer, {verb}, {title}", own.peak / best.peak))
+        alone = statistics.median(_alone(one, place) for _ in range(rounds))
     text = (
         "## Push and pull\n\n"
         "The Debian root as an image, from a layout to docker's registry and back to a layout (podman: from and to "
         f"its storage). Registry, layouts and storage in memory. Medians of {rounds} runs, which alternate.\n\n"
         + report.table(["", "wall, s", "CPU, s", "peak, MB", "wall / faster peer", "peak / its peak"], rows)
+        + f"\nWhat docker's registry itself takes for the one layer, from a client that does nothing but sendfile(2), is "
+        f"{alone:.3f} s: a push of one layer can be no faster.\n"
         + "\nOf brasm's time 0.1 s is the start of Python; its memory is Python's own: one that has imported an "
         "HTTP client and nothing else has 17 MB, and skopeo, a static program, has 20 MB in all.\n"
     )
@@ -162,6 +168,28 @@ def _weight(layout: str) -> tuple[int, int]:
     """Return the bytes and the number of an image's blobs."""
     sizes = [entry.stat().st_size for entry in os.scandir(f"{layout}/blobs/sha256")]
     return sum(sizes), len(sizes)
+
+
+def _alone(layout: str, place: Place) -> float:
+    """Return the seconds that the registry takes to take an image's largest blob (distribution-spec, POST then PUT)."""
+    place.forget()
+    largest = max(os.scandir(f"{layout}/blobs/sha256"), key=lambda entry: entry.stat().st_size)
+    connection = http.client.HTTPConnection(place.address)
+    with contextlib.closing(connection), open(largest.path, "rb") as file:
+        began = time.perf_counter()
+        connection.request("POST", "/v2/alone/blobs/uploads/")
+        answer = connection.getresponse()
+        answer.read()
+        url = urlsplit(answer.headers["Location"])
+        connection.putrequest("PUT", f"{url.path}?{url.query}&digest=sha256:{largest.name}")
+        connection.putheader("Content-Length", str(largest.stat().st_size))
+        connection.endheaders()
+        connection.sock.sendfile(file)
+        answer = connection.getresponse()
+        answer.read()
+        if answer.status != 201:
+            raise RuntimeError(f"the registry answers {answer.status}")
+        return time.perf_counter() - began
 
 
 @contextlib.contextmanager

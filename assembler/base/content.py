@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _NO_TMPFILE = {errno.EISDIR, errno.EOPNOTSUPP, errno.EINVAL}
 """What kernels and file systems that know no O_TMPFILE answer."""
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 """Bytes read at a time: what bounds memory, whatever the size of a file."""
 
 
