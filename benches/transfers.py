@@ -87,8 +87,8 @@ def section(root: str, rounds: int) -> tuple[str, list[Target]]:
         "The Debian root as an image, from a layout to docker's registry and back to a layout (podman: from and to "
         f"its storage). Registry, layouts and storage in memory. Medians of {rounds} runs, which alternate.\n\n"
         + report.table(["", "wall, s", "CPU, s", "peak, MB", "wall / faster peer", "peak / its peak"], rows)
-        + f"\nWhat docker's registry itself takes for the one layer, from a client that does nothing but sendfile(2), is "
-        f"{alone:.3f} s: a push of one layer can be no faster.\n"
+        + f"\nThe one layer takes docker's registry itself {alone:.3f} s, from a client that does nothing but "
+        "sendfile(2): no push of it can be faster.\n"
         + "\nOf brasm's time 0.1 s is the start of Python; its memory is Python's own: one that has imported an "
         "HTTP client and nothing else has 17 MB, and skopeo, a static program, has 20 MB in all.\n"
     )
