@@ -39,8 +39,7 @@ def put(
 
     Args:
         shipment: what is written.
-        entries: gives what the layers of its one image hold together, sorted bytewise by path: for an unpacked root
-            filesystem.
+        entries: gives what its one image unpacks to, sorted bytewise by path.
         reference: where to.
         name: the image's name where the reference has none; None where it has no name.
         tag: likewise.
