@@ -123,6 +123,9 @@ def members(file: Stream | Window, *, end_required: bool = True) -> Iterator[tar
     try:
         source = cast("IO[bytes]", file)
         with tarfile.open(fileobj=source, mode="r:", encoding="utf-8", errors="surrogateescape") as archive:
+            # It has read a first header already; one that it could not make sense of, it passes over.
+            if getattr(archive, "firstmember", None) is None and file.last.strip(b"\0"):
+                raise tarfile.ReadError("a damaged header")
             while (member := archive.next()) is not None:
                 data_end = member.offset_data + stored_size(member)
                 yield member

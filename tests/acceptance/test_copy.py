@@ -56,6 +56,7 @@ def copy(*arguments: str | os.PathLike[str], cwd: Path) -> dict[str, Any]:
 
 
 def raw(reference: str, cwd: Path) -> str:
+    need("skopeo")
     return run("skopeo", "inspect", "--raw", reference, cwd=cwd)
 
 
@@ -64,6 +65,7 @@ def sha256(text: str) -> str:
 
 
 def diff_ids(reference: str, cwd: Path) -> list[str]:
+    need("skopeo")
     found: list[str] = json.loads(run("skopeo", "inspect", "--config", reference, cwd=cwd))["rootfs"]["diff_ids"]
     return found
 
@@ -172,6 +174,7 @@ def test_a_whole_index_as_skopeo_copies_it(several: Path) -> None:
 
 @pytest.mark.parametrize("form", ["oci:y", "oci-archive:y.tar", "docker-archive:y.tar:app", "y.tar", "dir:y"])
 def test_one_platform_keeps_its_digest(several: Path, form: str) -> None:
+    need("skopeo")
     entry = json.loads(run("skopeo", "inspect", "--raw", "oci:layout:all", cwd=several))["manifests"][2]
     copied = copy("--platform", "linux/arm/v7", "oci:layout:all", form, cwd=several)
     assert copied["digest"] == entry["digest"] or form.startswith("docker-archive")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.remote.standin import Standin, TokenAuth
-from tests.tools import BRASM, attempt, environment, need, wait_for
+from tests.tools import BRASM, attempt, environment, lack, need, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -150,7 +150,10 @@ def test_all_are_forgotten(brasm: Brasm, registry: Standin, tmp_path: Path) -> N
 
 
 def test_the_password_is_asked_for_without_echo(home: dict[str, str], registry: Standin, tmp_path: Path) -> None:
-    controller, terminal = pty.openpty()
+    try:
+        controller, terminal = pty.openpty()
+    except OSError as error:
+        lack(f"no terminal can be made: {error}")
     try:
         process = subprocess.Popen(
             [*BRASM, "login", registry.address],
