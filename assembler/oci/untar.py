@@ -123,9 +123,7 @@ def members(file: Stream | Window, *, end_required: bool = True) -> Iterator[tar
     try:
         source = cast("IO[bytes]", file)
         with tarfile.open(fileobj=source, mode="r:", encoding="utf-8", errors="surrogateescape") as archive:
-            # It has read a first header already; one that it could not make sense of, it passes over.
-            if getattr(archive, "firstmember", None) is None and file.last.strip(b"\0"):
-                raise tarfile.ReadError("a damaged header")
+            _check_first(archive, file)
             while (member := archive.next()) is not None:
                 data_end = member.offset_data + stored_size(member)
                 yield member
@@ -139,6 +137,12 @@ def members(file: Stream | Window, *, end_required: bool = True) -> Iterator[tar
         raise tarfile.ReadError("truncated" if file.end else "empty")
     if file.last.strip(b"\0"):
         raise tarfile.ReadError("a damaged header: bad checksum")
+
+
+def _check_first(archive: tarfile.TarFile, file: Stream | Window) -> None:
+    """Refuse a first header that makes no sense: tarfile has read it when it opens an archive, and passes it over."""
+    if getattr(archive, "firstmember", None) is None and file.last.strip(b"\0"):
+        raise tarfile.ReadError("a damaged header")
 
 
 def stored_size(member: tarfile.TarInfo) -> int:
