@@ -34,7 +34,7 @@ from tests.remote.clients import (
     span,
 )
 from tests.remote.standin import Cdn, Standin, TokenAuth
-from tests.tools import environment
+from tests.tools import environment, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -506,6 +506,7 @@ def test_a_killed_process_is_gone_on_with(standin: Standin) -> None:
     killed = start(standin.address, "app", "2500")
     killed.communicate("go\n", timeout=60)
     assert killed.returncode == -9
+    wait_for(lambda: sent_bytes(standin) >= 2500, "the chunk that broke off is on record")
     standin.forget_requests()
     assert push(repository(standin)) == "uploaded"
     assert sent_bytes(standin) <= len(DATA) - 2 * CHUNK
@@ -621,6 +622,7 @@ def test_a_source_that_breaks_in_the_middle_and_comes_back(standin: Standin) -> 
     with pytest.raises(SourceError) as caught:
         push(repository(standin), content=Stream(DATA, 100, broken))
     assert descriptor_of(DATA).digest in fine_line(caught.value)
+    wait_for(lambda: sent_bytes(standin) == 2500, "the chunk that broke off is on record")
     standin.forget_requests()
     assert push(repository(standin), content=Stream(DATA, 100)) == "uploaded"
     assert sent_bytes(standin) <= len(DATA) - 2 * CHUNK
