@@ -37,25 +37,33 @@ def each(items: Sequence[Item], job: Callable[[Item, Event], None], count: int) 
     """Do a job for each item, so many at a time, in the items' order.
 
     A job may look at the event: once it is set, the work was given up, because another job failed or the main thread
-    was interrupted, and what is under way may end. The first failure, in the items' order, is raised.
+    was interrupted, and what is under way may end by any error. No other is begun, and the first failure is raised.
     """
     given_up = Event()
     if len(items) == 1:
         job(items[0], given_up)
         return
-    with threads(count) as pool:
-        futures = [pool.submit(job, item, given_up) for item in items]
+    failures: list[BaseException] = []
+
+    def run(item: Item) -> None:
+        if given_up.is_set():
+            return
         try:
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            failed = [future for future in futures if future in done and future.exception() is not None]
-            if failed:
-                failed[0].result()
-        except BaseException:
+            job(item, given_up)
+        except BaseException as error:
+            failures.append(error)
             given_up.set()
-            for future in futures:
-                future.cancel()
-            wait(futures, _PATIENCE)
             raise
+
+    with threads(count) as pool:
+        futures = [pool.submit(run, item) for item in items]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+        finally:
+            given_up.set()
+            wait(futures, _PATIENCE)
+        if failures:
+            raise failures[0]
 
 
 def leave(pool: ThreadPoolExecutor) -> None:

@@ -142,6 +142,11 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None and len(text) <= _MAX_REPOSITORY
 
 
+def is_host(text: str) -> bool:
+    """Say whether a text has the form of a registry's host, with or without a port."""
+    return re.fullmatch(_HOST, text) is not None and int(text.rpartition(":")[2] if _has_port(text) else 0) <= 0xFFFF
+
+
 def _in_registry(rest: str, text: str) -> Reference:
     if not rest.startswith("//"):
         raise UsageError(f"{text!r}: no registry's reference", hint=f"write docker://{rest.lstrip('/')}")
@@ -150,7 +155,7 @@ def _in_registry(rest: str, text: str) -> Reference:
         raise UsageError(f"{text!r}: {digest!r} is not a digest", hint="sha256: and 64 hexadecimal digits")
     name, tag = split_name(full)
     host, repository = split_host(name)
-    if not re.fullmatch(_HOST, host) or int(host.rpartition(":")[2] if _has_port(host) else 0) > 0xFFFF:
+    if not is_host(host):
         raise UsageError(f"{text!r}: {host!r} is not a registry's host", hint="HOST or HOST:PORT")
     return _checked(Reference("docker", host, repository, tag, Digest(digest) if at else None), text)
 

@@ -5,20 +5,18 @@ In: a host and credentials, which the registry must accept. Out: where they are 
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from assembler.base.errors import UsageError
 from assembler.base.paths import show
+from assembler.oci.reference import is_host
 from assembler.remote import credentials as kept
 
 if TYPE_CHECKING:
     from assembler.remote.access import Access
     from assembler.remote.credentials import Credentials
-
-_HOST: Final = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 
 class LoggedIn(Struct, frozen=True):
@@ -96,7 +94,7 @@ def registry_host(text: str) -> str:
     """
     rest = text.removeprefix("docker://").removeprefix("https://").removeprefix("http://")
     host, _, path = rest.partition("/")
-    if not _HOST.fullmatch(host):
+    if not is_host(host):
         raise UsageError(f"{show(text)!r}: not the host of a registry", hint="such as quay.io or localhost:5000")
     if path.strip("/") not in {"", "v1", "v2"}:
         raise UsageError(f"{show(text)!r}: a repository, not a registry", hint=f"log in to its registry: {host}")

@@ -158,14 +158,6 @@ class Repository:
         """
         self._delete(f"manifests/{reference}", f"delete manifest {reference}")
 
-    def delete_blob(self, digest: Digest) -> None:
-        """Delete a blob.
-
-        Raises:
-            RemoteError: it is refused, or not there.
-        """
-        self._delete(f"blobs/{digest}", f"delete blob {digest}")
-
     def tags(self) -> list[str]:
         """Return all tags, in the registry's order (lexical, the spec says).
 
