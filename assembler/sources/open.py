@@ -6,9 +6,10 @@ In: the recipe's source and the folder that its relative paths start from. Out: 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct, convert
+from msgspec import Struct, convert, field
 
 from assembler.base.errors import SourceError, UsageError
 from assembler.oci.reference import parse
@@ -19,8 +20,6 @@ from assembler.sources.packages import read_packages
 from assembler.tree import Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from assembler.base.progress import Progress
     from assembler.recipe import SourceSpec
 
@@ -36,6 +35,7 @@ class Source(Struct, frozen=True):
         unreadable: directories whose contents this user may not see; likewise.
         folder: the machine's folder, where the source is one.
         config: of the image, where the source is one.
+        owners: what `packages` returns, once it has been asked for.
     """
 
     tree: Tree
@@ -43,10 +43,13 @@ class Source(Struct, frozen=True):
     unreadable: list[str]
     folder: str | None = None
     config: ImageConfig | None = None
+    owners: list[Mapping[str, str]] = field(default_factory=list)
 
     def packages(self) -> Mapping[str, str]:
         """Return the package that owns each path; see `read_packages`."""
-        return read_packages(self.tree, self.folder)
+        if not self.owners:
+            self.owners.append(read_packages(self.tree, self.folder))
+        return self.owners[0]
 
 
 def open_source(spec: SourceSpec, folder: str, access: Access, *, lazy: bool, progress: Progress) -> Source:

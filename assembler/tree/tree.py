@@ -11,7 +11,7 @@ only what an image needs is ever read.
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -78,6 +78,7 @@ class Tree:
         self._listed: set[str] = set()
         self._children: dict[str, list[str]] | None = None
         self._walks: dict[str, Found | Missing] = {}
+        self._seen: tuple[Entry, ...] = ()
 
     @property
     def partial(self) -> bool:
@@ -107,7 +108,18 @@ class Tree:
 
     def seen(self) -> tuple[Entry, ...]:
         """Return all entries, or of a lazy tree those that were looked at so far; sorted."""
-        return tuple(sorted(self._entries.values(), key=_sort_key))
+        if len(self._seen) != len(self._entries):  # entries only come to it
+            self._seen = tuple(sorted(self._entries.values(), key=_sort_key))
+        return self._seen
+
+    def seen_below(self, path: str) -> list[Entry]:
+        """Return the entry at a path and all below it, of a lazy tree those that were looked at so far; sorted."""
+        seen, own = self.seen(), self._entries.get(path)
+        start = b"/" if path == "/" else to_bytes(path) + b"/"
+        first = bisect_left(seen, start, key=_sort_key)
+        last = bisect_left(seen, start[:-1] + b"0", lo=first, key=_sort_key)  # in ASCII "0" comes after "/"
+        inside = seen[first:last]
+        return [*inside] if own is None or path == "/" else [own, *inside]
 
     def children(self, path: str) -> Sequence[str]:
         """Return the names in a directory, sorted bytewise; empty for what is no directory."""
@@ -117,8 +129,9 @@ class Tree:
 
     def below(self, path: str) -> list[Entry]:
         """Return the entry at a path and all below it, sorted bytewise by path."""
-        whole = path == "/" and not self.partial
-        return sorted(self._entries.values() if whole else self._descend(path), key=_sort_key)
+        if path == "/" and not self.partial:
+            return list(self.seen())
+        return sorted(self._descend(path), key=_sort_key)
 
     def walk(self, path: str, *, follow_last: bool = True) -> Found | Missing:
         """Follow a path from `/` as the kernel would in a chroot.

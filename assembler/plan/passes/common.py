@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.base.paths import is_below
 from assembler.plan.types import Proposal
 
 if TYPE_CHECKING:
@@ -20,9 +19,7 @@ def entries(tree: Tree) -> Iterable[Entry]:
 
 def below(tree: Tree, folder: str) -> list[Entry]:
     """Return what stands in a folder, the folder itself included; of a lazy tree what was looked at."""
-    if tree.partial:
-        return [entry for entry in tree.seen() if is_below(entry.path, folder)]
-    return tree.below(folder)
+    return tree.seen_below(folder)
 
 
 def drop_folders(tree: Tree, reason: str, folders: Mapping[str, str]) -> Iterator[Proposal]:
