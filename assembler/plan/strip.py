@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from assembler.plan.types import Decision
     from assembler.recipe import Recipe
 
+STRIPPED: Final = "; stripped ("
+"""What the rule of a file that was stripped goes on with, before the flags."""
+
 _DEBUG_ONLY: Final = re.compile(r"(?:ld-.*|ld64|libpthread.*)\.so.*")
 """Debuggers of threads need their symbols; Buildroot strips them of debug sections only."""
 _NEVER: Final = re.compile(r".*\.(?:ko|o|a)(?:\..*)?")
@@ -127,7 +130,7 @@ def _strip(decision: Decision, tool: _Tool, mode: str) -> tuple[Decision, bytes 
         return replace(decision, rule=f"{decision.rule}; not stripped: its loadable segments would change"), None
     if len(stripped) >= entry.content.size:
         return decision, None
-    return replace(decision, rule=f"{decision.rule}; stripped ({' '.join(flags)})"), stripped
+    return replace(decision, rule=f"{decision.rule}{STRIPPED}{' '.join(flags)})"), stripped
 
 
 def _run_strip(content: Content, tool: _Tool, flags: tuple[str, ...]) -> bytes:
