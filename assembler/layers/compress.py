@@ -47,10 +47,9 @@ class Compressor(Protocol):
 
 
 class _Gzip:
-    def __init__(self, level: int, write: Writer) -> None:
+    def __init__(self, level: int, write: Writer, workers: int) -> None:
         from deflate import gzip_compress
 
-        workers = cores()
         self._compress = gzip_compress
         self._level = level
         self._write = write
@@ -86,12 +85,12 @@ class _Gzip:
 
 
 class _Zstd:
-    def __init__(self, level: int, write: Writer) -> None:
+    def __init__(self, level: int, write: Writer, workers: int) -> None:
         from zstandard import ZstdCompressor
 
         self._write = write
         self._buffer = bytearray(BLOCK)
-        self._stream = ZstdCompressor(level=level, threads=max(1, cores()), write_checksum=True).compressobj()
+        self._stream = ZstdCompressor(level=level, threads=workers, write_checksum=True).compressobj()
 
     def buffer(self) -> bytearray:
         return self._buffer
@@ -124,20 +123,21 @@ class _Stored:
         """Nothing is held open."""
 
 
-def compressor(kind: Compression, level: int | None, write: Writer) -> Compressor:
+def compressor(kind: Compression, level: int | None, write: Writer, workers: int | None = None) -> Compressor:
     """Return a compressor.
 
     Args:
         kind: the format.
         level: of the format's own scale; None for the default.
         write: takes the compressed bytes, in order.
+        workers: threads that compress, at least 1; None for one a processor.
     """
     chosen = DEFAULT_LEVELS[kind] if level is None else level
     match kind:
         case "gzip":
-            return _Gzip(chosen, write)
+            return _Gzip(chosen, write, workers or cores())
         case "zstd":
-            return _Zstd(chosen, write)
+            return _Zstd(chosen, write, workers or cores())
         case "none":
             return _Stored(write)
 

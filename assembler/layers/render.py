@@ -65,24 +65,57 @@ def render(spec: LayerSpec, options: RenderOptions, progress: Progress) -> Layer
 
 
 def _render(spec: LayerSpec, options: RenderOptions, blob: SharedFile, progress: Progress) -> Layer:
+    kind, level = options.compression, options.level
+    stored = compress(pieces(spec.entries, options.epoch), kind, level, blob, progress)
+    return Layer(
+        descriptor=Descriptor(LAYER_TYPES[kind], stored.digest, stored.size),
+        diff_id=stored.diff_id,
+        uncompressed_size=stored.uncompressed_size,
+        entries=len(spec.entries),
+        created_by=made_by(spec, kind, level),
+        blob=Span(blob, 0, stored.size),
+    )
+
+
+def made_by(spec: LayerSpec, kind: Compression, level: int | None) -> str:
+    """Return what an image's history says of a layer."""
+    return f"brasm {spec.title}: {describe(kind, level)}"
+
+
+class Stored(Struct, frozen=True):
+    """A tar that was compressed: digest and bytes as stored, and of the tar itself."""
+
+    digest: Digest
+    size: int
+    diff_id: Digest
+    uncompressed_size: int
+
+
+def compress(
+    tar_pieces: Iterable[bytes | Content],
+    kind: Compression,
+    level: int | None,
+    blob: SharedFile,
+    progress: Progress,
+    workers: int | None = None,
+) -> Stored:
+    """Compress a tar into a file; the bytes do not depend on `workers`, the number of threads (None: one a processor).
+
+    Raises:
+        SourceError: a content cannot be read, or changed since it was first seen.
+        OSError: there is no room for the blob.
+    """
     stored = _Sink(blob)
-    squeeze = compressor(options.compression, options.level, stored.write)
+    squeeze = compressor(kind, level, stored.write, workers)
     try:
         blocks = Blocks(squeeze, progress)
-        for piece in _pieces(spec.entries, options.epoch):
+        for piece in tar_pieces:
             blocks.put(piece)
         blocks.finish()
         squeeze.finish()
     finally:
         squeeze.close()
-    return Layer(
-        descriptor=Descriptor(LAYER_TYPES[options.compression], stored.digest, stored.size),
-        diff_id=blocks.digest,
-        uncompressed_size=blocks.size,
-        entries=len(spec.entries),
-        created_by=f"brasm {spec.title}: {describe(options.compression, options.level)}",
-        blob=Span(blob, 0, stored.size),
-    )
+    return Stored(stored.digest, stored.size, blocks.digest, blocks.size)
 
 
 class _Sink:
@@ -105,15 +138,15 @@ class _Sink:
 
 def tar_stream(entries: Iterable[Entry], epoch: int) -> Iterator[bytes]:
     """Yield the tar of entries in pieces. The root directory is left out where it says nothing: root's, 0755."""
-    for piece in _pieces(entries, epoch):
+    for piece in pieces(entries, epoch):
         if isinstance(piece, bytes):
             yield piece
         else:
             yield from piece.chunks()
 
 
-def _pieces(entries: Iterable[Entry], epoch: int) -> Iterator[bytes | Content]:
-    """Yield headers and padding as bytes, and contents as such."""
+def pieces(entries: Iterable[Entry], epoch: int) -> Iterator[bytes | Content]:
+    """Yield the tar of entries: headers and padding as bytes, and contents as such."""
     first: dict[int, str] = {}
     for entry in entries:
         if entry.path == "/" and (entry.mode, entry.uid, entry.gid, entry.xattrs) == (0o755, 0, 0, ()):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -23,6 +24,7 @@ from assembler.layers.render import RenderOptions, render
 from assembler.oci.combine import combine
 from assembler.oci.image import Image
 from assembler.oci.shipment import Shipment
+from assembler.oci.types import Platform
 from assembler.plan.additions import with_additions
 from assembler.plan.inventory import Sizes, sizes_of
 from assembler.plan.planner import make_plan
@@ -30,16 +32,17 @@ from assembler.plan.platform import platform_of
 from assembler.plan.request import request_of
 from assembler.plan.types import Plan
 from assembler.recipe.inherit import inherit
+from assembler.recipe.types import LoadedRecipe
 from assembler.remote.access import Access
 from assembler.sources.open import Source, open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from assembler.base.progress import Progress
     from assembler.graph.request import Request
+    from assembler.oci.image import Layer
     from assembler.oci.reference import Reference
-    from assembler.recipe.types import LoadedRecipe
     from assembler.tree import Tree
 
 _USUAL: Final = Access()
@@ -215,18 +218,72 @@ def make(
     Raises:
         BrasmError: any of the tree.
     """
+    drawn = draft(loaded, sources, environment, progress)
+    plan, frame = drawn.plan, drawn.frame
+    layers = frame.loaded.recipe.layers
+    progress.start("compress", plan.tar_size, unit="B")
+    options = RenderOptions(layers.compression, layers.level, frame.epoch, spool)
+    rendered = [render(spec, options, progress) for spec in group(plan, layers.split)]
+    return Packed(frame.image(rendered), plan, (), drawn.notes)
+
+
+class Frame(Struct, frozen=True):
+    """What an image has besides its layers.
+
+    Attributes:
+        loaded: the recipe, with what it inherits from a source that is an image.
+        platform: what it runs on.
+        epoch: the time of creation, in seconds since the epoch.
+        annotations: of the manifest, besides the recipe's.
+    """
+
+    loaded: LoadedRecipe
+    platform: Platform
+    epoch: int
+    annotations: Mapping[str, str]
+
+    def image(self, layers: Sequence[Layer]) -> Image:
+        """Return the image with its layers, from the lowest up."""
+        return compose(self.loaded.recipe, self.platform, layers, self.epoch, self.annotations)
+
+
+class Draft(Struct, frozen=True):
+    """All that is decided of an image: its frame, what comes into it and why, and notes of the source."""
+
+    frame: Frame
+    plan: Plan
+    notes: tuple[str, ...]
+
+
+def draft(
+    loaded: LoadedRecipe,
+    sources: Sources,
+    environment: Mapping[str, str],
+    progress: Progress,
+    *,
+    with_packages: bool = False,
+) -> Draft:
+    """Decide about an image; nothing is written.
+
+    Args:
+        loaded: its recipe.
+        sources: where its source is opened.
+        environment: for SOURCE_DATE_EPOCH.
+        progress: told of what is done.
+        with_packages: whether the plan knows packages even where the image does not need them.
+
+    Raises:
+        BrasmError: any of the tree.
+    """
     epoch = creation_epoch(loaded.recipe, environment)
     source = sources.open(loaded)
     loaded = inherit(loaded, source.config)
-    recipe, layers = loaded.recipe, loaded.recipe.layers
-    is_output = recipe.source.buildroot is not None
-    plan = decide(loaded, source, progress, with_packages=is_output or layers.split == "package")
-    platform = platform_of(plan, recipe)
-    progress.start("compress", plan.tar_size, unit="B")
-    options = RenderOptions(layers.compression, layers.level, epoch, spool)
-    rendered = [render(spec, options, progress) for spec in group(plan, layers.split)]
-    image = compose(recipe, platform, rendered, epoch, _annotations(plan, source) if is_output else {})
-    return Packed(image, plan, (), tuple(source.notes))
+    is_output = loaded.recipe.source.buildroot is not None
+    with_packages = with_packages or is_output or loaded.recipe.layers.split == "package"
+    plan = decide(loaded, source, progress, with_packages=with_packages)
+    annotations = _annotations(plan, source) if is_output else {}
+    frame = Frame(loaded, platform_of(plan, loaded.recipe), epoch, annotations)
+    return Draft(frame, plan, tuple(source.notes))
 
 
 def _annotations(plan: Plan, source: Source) -> Mapping[str, str]:
