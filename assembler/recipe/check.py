@@ -12,7 +12,7 @@ from assembler.base.paths import normalize
 from assembler.base.units import parse_size
 
 if TYPE_CHECKING:
-    from assembler.recipe.types import FileSpec, Recipe, RunSpec, ServeSpec, TestSpec
+    from assembler.recipe.types import FileSpec, Recipe, RunSpec, ServeSpec, TestSpec, TuneSpec
 
 _PORT: Final = re.compile(r"(\d+)(?:/(?:tcp|udp|sctp))?")
 _USER: Final = re.compile(r"(?:\d+|[A-Za-z_][A-Za-z0-9_.-]*\$?)(?::(?:\d+|[A-Za-z_][A-Za-z0-9_.-]*\$?))?")
@@ -41,6 +41,7 @@ def check_recipe(recipe: Recipe) -> None:
     _check_run(recipe.run)
     for number, test in enumerate(recipe.test):
         _check_test(test, f"test[{number}]")
+    _check_tune(recipe.tune)
 
 
 def _check_source(recipe: Recipe) -> None:
@@ -193,6 +194,18 @@ def _check_serve(serve: ServeSpec, key: str) -> None:
     _check_regex(serve.ready, f"{key}.ready")
     if serve.port is not None and not 1 <= int(serve.port.partition("/")[0]) <= 65535:
         raise RecipeError(f"{key}.port: {serve.port!r} is not a port", key=f"{key}.port", hint="'80', '53/udp'")
+
+
+def _check_tune(tune: TuneSpec) -> None:
+    if tune.trials is not None and tune.strategy != "random":
+        raise RecipeError(
+            f"tune.trials: strategy {tune.strategy} has as many as there are",
+            key="tune.trials",
+            hint="strategy = 'random' takes some of them",
+        )
+    for key, values in tune.vary.items():
+        if not values:
+            raise RecipeError(f"tune.vary.{key}: no value is given", key=f"tune.vary.{key}")
 
 
 def _check_absolute(path: str, key: str) -> None:

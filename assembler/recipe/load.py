@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from assembler.base.errors import RecipeError
 from assembler.recipe.check import check_recipe
+from assembler.recipe.keys import parse_override
 from assembler.recipe.types import LoadedRecipe, Recipe, VariantSpec
 
 if TYPE_CHECKING:
@@ -42,19 +43,28 @@ def load_recipe(
     Raises:
         RecipeError: the file cannot be read, is not a valid recipe, or has no such variant.
     """
-    try:
-        with open(path, "rb") as file:
-            mapping = tomllib.load(file)
-    except OSError as error:
-        raise RecipeError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: not TOML: {error}") from error
+    mapping = read_toml(path)
     if variant is not None:
         from assembler.recipe.variants import variant_values  # few recipes have any
 
         mapping = override(mapping, variant_values(mapping, variant, path))
     loaded = recipe_from_mapping(override(mapping, given), os.path.dirname(os.path.abspath(path)), overrides, path)
     return replace(loaded, variant=variant)
+
+
+def read_toml(path: str) -> dict[str, Any]:
+    """Read a recipe file as plain values; nothing of them is checked.
+
+    Raises:
+        RecipeError: the file cannot be read, or is not TOML.
+    """
+    try:
+        with open(path, "rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: not TOML: {error}") from error
 
 
 def recipe_from_mapping(
@@ -65,7 +75,7 @@ def recipe_from_mapping(
     Raises:
         RecipeError: a key is unknown, a value has the wrong type or form, or values contradict each other.
     """
-    values = override(mapping, dict(map(_parse_override, overrides)))
+    values = override(mapping, dict(map(parse_override, overrides)))
     try:
         recipe = msgspec.convert(values, Recipe)
         check_recipe(recipe)
@@ -96,50 +106,6 @@ def override(mapping: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, 
     return values
 
 
-def _parse_override(text: str) -> tuple[str, Any]:
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise RecipeError(f"--set {text!r}: not of the form key=value", hint="for example --set layers.level=12")
-    return key.strip(), _toml_value(key.strip(), value)
-
-
-def _toml_value(key: str, text: str) -> Any:
-    """Read a value as TOML, but as text what is none, or stands where only text can: `image.kernel=4.4`."""
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-    return value if isinstance(value, str | list | dict) or not _takes_text(_type_at(key)) else text
-
-
-def _type_at(key: str) -> Any:
-    """Return msgspec's type of a dotted key; None where the recipe has no such key."""
-    info: Any = msgspec.inspect.type_info(Recipe)
-    for part in key.split("."):
-        match info:
-            case msgspec.inspect.StructType():
-                info = next((_bare(field.type) for field in info.fields if field.encode_name == part), None)
-            case msgspec.inspect.DictType():
-                info = _bare(info.value_type)
-            case _:
-                return None
-    return info
-
-
-def _bare(info: Any) -> Any:
-    """Return a type without its description, and without None."""
-    if isinstance(info, msgspec.inspect.Metadata):
-        return _bare(info.type)
-    if isinstance(info, msgspec.inspect.UnionType):
-        rest = [one for one in info.types if not isinstance(one, msgspec.inspect.NoneType)]
-        return _bare(rest[0]) if len(rest) == 1 else info
-    return info
-
-
-def _takes_text(info: Any) -> bool:
-    return isinstance(info, msgspec.inspect.StrType | msgspec.inspect.LiteralType)
-
-
 def _explained(message: str, values: Mapping[str, Any], where: str) -> RecipeError:
     message = message.replace("$.variant[...]", f"$.variant.{_wrong_variant(values)}")
     if match := _UNKNOWN.fullmatch(message):
@@ -156,7 +122,10 @@ def _explained(message: str, values: Mapping[str, Any], where: str) -> RecipeErr
     place = at.lstrip(".")
     what = what[:1].lower() + what[1:]
     place_and_what = f"{place}: {what}" if place else what
-    return RecipeError(f"{where}: {place_and_what}", key=place, hint=_nearest_value(what, place, values))
+    advice = _nearest_value(what, place, values)
+    if place == "tune.vary[...]" and what.endswith("got `object`"):
+        advice = "keys have quotes here: 'layers.level' = …"
+    return RecipeError(f"{where}: {place_and_what}", key=place, hint=advice)
 
 
 def _wrong_variant(values: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ StripMode = Literal["none", "debug", "unneeded"]
 DlopenPriority = Literal["required", "recommended", "suggested", "strings"]
 FileType = Literal["file", "directory", "symlink"]
 Network = Literal["none", "host"]
+Strategy = Literal["grid", "one-at-a-time", "random"]
 Cpu = Literal["x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"]
 
 Glob = Annotated[str, Meta(description="An absolute glob: *, ?, [...], {a,b}, ** for directories; ! takes back.")]
@@ -264,6 +265,33 @@ class BudgetSpec(Struct, frozen=True, forbid_unknown_fields=True):
     uncompressed: Annotated[str | None, Meta(description="All layers as tar: '6 MB'.")] = None
 
 
+class TuneSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """What `brasm tune` tries; nothing of it is in the image."""
+
+    strategy: Annotated[
+        Strategy,
+        Meta(
+            description="grid: every combination; one-at-a-time: the recipe, then each key by itself; random: `trials`"
+            " combinations."
+        ),
+    ] = "grid"
+    vary: Annotated[
+        dict[str, str | list[str | int | bool | list[str]]],
+        Meta(
+            description="Keys and their values, '-' for the recipe's own: { 'layers.level' = '-,1..12',"
+            " 'layers.compression' = ['gzip', 'zstd'] }."
+        ),
+    ] = {}
+    seed: Annotated[int, Meta(ge=0, description="Which combinations random takes: the same seed, the same ones.")] = 0
+    trials: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="How many combinations random takes.")] = None
+    budget: Annotated[
+        Duration | None, Meta(description="How long all of it may take; what is done by then counts.")
+    ] = None
+    minimize: Annotated[
+        str | None, Meta(description="The measure that is to be least: 'compressed', 'unpacked', 'test_seconds'.")
+    ] = None
+
+
 class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
     """An image, declared."""
 
@@ -289,6 +317,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
     test: tuple[TestSpec, ...] = ()
     run: RunSpec = RunSpec()
     budget: BudgetSpec = BudgetSpec()
+    tune: TuneSpec = TuneSpec()
 
     @property
     def strip_mode(self) -> StripMode:

@@ -1,0 +1,1 @@
+"""Experiments: trials over options, each a value in a file of results; benchmarks of images; reports of both."""
