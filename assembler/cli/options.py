@@ -88,6 +88,13 @@ def complete_recipe(_context: click.Context, _parameter: click.Parameter, incomp
     return [*map(CompletionItem, names), CompletionItem(incomplete, type="file")]
 
 
+def is_image(text: str) -> bool:
+    """Tell an image from a recipe: it has a transport, or is an archive."""
+    name = os.path.basename(text)
+    is_file = os.path.isfile(text) and not text.endswith(".toml")
+    return ":" in text.partition("/")[0] or is_file or name.endswith((".tar", ".tar.gz", ".tgz"))
+
+
 def read_recipe(text: str | None, changes: Changes) -> LoadedRecipe:
     """Read a recipe and lay the command line over it; without a recipe, make one of the command line alone.
 
@@ -99,7 +106,7 @@ def read_recipe(text: str | None, changes: Changes) -> LoadedRecipe:
     from assembler.recipe.find import find_recipe
     from assembler.recipe.load import override
 
-    given = _given(changes)
+    given = given_by(changes)
     if text is not None:
         path = find_recipe(text)
         loaded = load_recipe(path, changes.overrides, given, changes.variant)
@@ -115,11 +122,11 @@ def read_recipe(text: str | None, changes: Changes) -> LoadedRecipe:
             "neither a recipe nor a source is given",
             hint="brasm pack RECIPE, or brasm pack --source DIR --entrypoint PROGRAM -o x.tar",
         )
-    name = _name_for(shlex.split(changes.entrypoint)[0] if changes.entrypoint else changes.source)
+    name = name_for(changes)
     return recipe_from_mapping(override({"name": name}, given), os.getcwd(), changes.overrides)
 
 
-def _given(changes: Changes) -> dict[str, Any]:
+def given_by(changes: Changes) -> dict[str, Any]:
     """Return the recipe's keys that options of their own set."""
     given: dict[str, Any] = {}
     if changes.source is not None:
@@ -133,7 +140,8 @@ def _given(changes: Changes) -> dict[str, Any]:
     return given
 
 
-def _name_for(text: str) -> str:
-    """Make an image's name of a program or path: `/usr/bin/Foo_Bar.tar` becomes `foo_bar`."""
+def name_for(changes: Changes) -> str:
+    """Make a name for an image without a recipe, of its program or source: `/usr/bin/Foo_Bar.tar` becomes `foo-bar`."""
+    text = shlex.split(changes.entrypoint)[0] if changes.entrypoint else changes.source or ""
     base = os.path.basename(os.path.abspath(text)).lower().split(".tar")[0]
     return re.sub(r"[^a-z0-9]+", "-", base).strip("-") or "root"

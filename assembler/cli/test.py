@@ -15,6 +15,7 @@ from assembler.cli.boxes import limit_options
 from assembler.cli.options import (
     Changes,
     complete_recipe,
+    is_image,
     json_option,
     platform_option,
     quiet_option,
@@ -120,7 +121,7 @@ class _Packer:
 
 def _targets(texts: tuple[str, ...], recipe: str | None, platform: str | None, packer: _Packer) -> Iterator[Target]:
     for text in texts or (None,):
-        if text is not None and _is_image(text):
+        if text is not None and is_image(text):
             loaded = None if recipe is None else read_recipe(recipe, packer.changes)
             yield Target(text, parse(text), loaded, platform, packer.access)
         elif recipe is not None:
@@ -128,13 +129,6 @@ def _targets(texts: tuple[str, ...], recipe: str | None, platform: str | None, p
             raise UsageError(f"{source}: no image, so --recipe says nothing of it")
         else:
             yield from packer.targets(text)
-
-
-def _is_image(text: str) -> bool:
-    """Tell an image from a recipe: it has a transport, or is an archive."""
-    name = os.path.basename(text)
-    is_file = os.path.isfile(text) and not text.endswith(".toml")
-    return ":" in text.partition("/")[0] or is_file or name.endswith((".tar", ".tar.gz", ".tgz"))
 
 
 def _printer(*, as_json: bool, quiet: bool) -> Callable[[Result], None]:

@@ -20,13 +20,24 @@ from assembler.oci.validate import validate
 from assembler.oci.violation import Violation
 from assembler.pipeline.make import Sources, decide, widest_graph
 from assembler.plan.explain import Explanation, Owner, explain
-from assembler.plan.inventory import Inventory, take_inventory, with_records
+from assembler.plan.inventory import Inventory, take_inventory, with_records, with_versions
 from assembler.recipe.inherit import inherit
-from assembler.sources.image import UnpackedLayer, find_image, open_image, read_image, stack_layers, unpack_layers
+from assembler.sources.image import (
+    OpenedImage,
+    UnpackedLayer,
+    find_image,
+    open_image,
+    read_image,
+    stack_layers,
+    unpack_layers,
+)
 from assembler.sources.packages import read_packages
+from assembler.sources.versions import read_versions
 from assembler.tree import Tree
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from assembler.base.progress import Progress
     from assembler.oci.reference import Reference
     from assembler.recipe.types import LoadedRecipe
@@ -97,10 +108,18 @@ def inspect(reference: Reference, platform: str | None, progress: Progress, acce
         ImageError: it is damaged.
     """
     opened = open_image(reference, platform=platform, access=access)
-    layers = unpack_layers(opened, progress)
+    return sum_up(opened, unpack_layers(opened, progress))
+
+
+def sum_up(opened: OpenedImage, layers: Sequence[UnpackedLayer]) -> Inspection:
+    """Sum up an image whose layers were read.
+
+    Raises:
+        SourceError: see `stack_layers`.
+    """
     tree = stack_layers(layers)
     packages = read_packages(tree)
-    inventory = take_inventory(tuple(tree), packages)
+    inventory = with_versions(take_inventory(tuple(tree), packages), read_versions(tree))
     records = {} if packages else read_records(opened.manifest.annotations or {})
     made_by = [one.created_by for one in opened.config.history if not one.empty_layer]
     made_by += [None] * (len(layers) - len(made_by))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from assembler.oci.image import Image
+    from assembler.oci.types import Descriptor
 
 Kind = Literal["program or library", "script", "python", "locale", "documentation", "configuration", "data"]
 
@@ -74,11 +75,16 @@ class Sizes(Struct, frozen=True):
 
 def sizes_of(entries: Sequence[Entry], image: Image) -> Sizes:
     """Return the sizes of an image that holds these entries."""
+    return sizes_with(entries, (descriptor for descriptor, _ in image.blobs()), len(image.manifest_bytes))
+
+
+def sizes_with(entries: Sequence[Entry], blobs: Iterable[Descriptor], manifest: int) -> Sizes:
+    """Return the same of an image of which only its blobs' descriptors and the bytes of its manifest are known."""
     files = [size_of(entry) for entry in _once(entries)]
     directories = sum(isinstance(entry, Directory) for entry in entries)
-    stored = {descriptor.digest: descriptor.size for descriptor, _ in image.blobs()}
+    stored = {descriptor.digest: descriptor.size for descriptor in blobs}
     return Sizes(
-        transferred=sum(stored.values()) + len(image.manifest_bytes),
+        transferred=sum(stored.values()) + manifest,
         unpacked=sum(files),
         on_disk=sum(map(on_disk, files)) + on_disk(1) * directories,
         files=len(files),
@@ -112,6 +118,13 @@ def with_records(inventory: Inventory, records: Mapping[str, PackageRecord]) -> 
     if files > 0:
         rows.append(PackageSum(NO_PACKAGE, files, max(size, 0)))
     return replace(inventory, packages=tuple(sorted(rows, key=lambda one: (-one.size, one.name))))
+
+
+def with_versions(inventory: Inventory, versions: Mapping[str, str]) -> Inventory:
+    """Return an inventory whose packages have their versions, where these are known."""
+    return replace(
+        inventory, packages=tuple(replace(one, version=versions.get(one.name)) for one in inventory.packages)
+    )
 
 
 def package_records(entries: Iterable[Entry], packages: Mapping[str, str]) -> dict[str, PackageRecord]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from assembler.base import digest as digests
 from assembler.base.content import Content, Span
@@ -28,7 +29,7 @@ from assembler.sources.whiteouts import apply_layer
 from assembler.tree import Entry, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from assembler.base.progress import Progress
     from assembler.oci.reference import Reference
@@ -159,16 +160,29 @@ def read_image(stored: StoredImage) -> OpenedImage:
     return OpenedImage(stored, manifest, decoded, data)
 
 
-def unpack_layers(opened: OpenedImage, progress: Progress) -> tuple[UnpackedLayer, ...]:
+def unpack_layers(
+    opened: OpenedImage, progress: Progress, known: Iterable[UnpackedLayer] = ()
+) -> tuple[UnpackedLayer, ...]:
     """Read all layers; contents stay in archives or unnamed temporary files.
+
+    Args:
+        opened: the image.
+        progress: told of the bytes.
+        known: layers of other images, not to be read again: what is in such a layer are equal contents in all of them.
 
     Raises:
         ImageError: a layer is missing or damaged, or its tar has not the diff_id that the config says.
         SourceError: a layer's tar cannot be read, or there is no room in TMPDIR.
     """
     progress.start("unpack", unit="B")
+    read = {(layer.descriptor.digest, layer.diff_id): layer for layer in known}
     pairs = zip(opened.layers, opened.config.rootfs.diff_ids, strict=True)
-    return tuple(_unpack(opened, descriptor, diff_id, progress) for descriptor, diff_id in pairs)
+    return tuple(
+        replace(read[descriptor.digest, diff_id], descriptor=descriptor)
+        if (descriptor.digest, diff_id) in read
+        else _unpack(opened, descriptor, diff_id, progress)
+        for descriptor, diff_id in pairs
+    )
 
 
 def stack_layers(layers: Sequence[UnpackedLayer]) -> Tree:
