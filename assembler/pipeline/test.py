@@ -139,8 +139,9 @@ def run_tests(target: Target, terms: Terms, progress: Progress, done: Callable[[
     with unpacked(opened, tree, keep=terms.keep, tell=terms.tell) as image:
         runtime.prepare(image)
         try:
-            setting = _setting(target, terms, image, runtime)
-            _tell_limits(setting, terms)
+            setting = setting_of(target, terms, image, runtime)
+            for note in limit_notes(setting):
+                terms.tell(f"note: {note}")
             results = tuple(_told(_results(target, terms, setting, opened), done))
         finally:
             with held_signals():
@@ -161,7 +162,7 @@ def write_report(path: str, tested: Sequence[Tested]) -> None:
         write_all(descriptor, data)
 
 
-def _setting(target: Target, terms: Terms, image: Unpacked, runtime: Runtime) -> Setting:
+def setting_of(target: Target, terms: Terms, image: Unpacked, runtime: Runtime) -> Setting:
     """Return what a recipe's `[run]` and the command line say together."""
     if target.recipe is None:
         return Setting(image, runtime, terms.change(Box()), terms.seconds or SMOKE_SECONDS, os.getcwd())
@@ -170,13 +171,22 @@ def _setting(target: Target, terms: Terms, image: Unpacked, runtime: Runtime) ->
     return Setting(image, runtime, terms.change(box_of(recipe.run)), terms.seconds or own, target.recipe.folder)
 
 
-def _tell_limits(setting: Setting, terms: Terms) -> None:
-    """Say which limits the runtime cannot put into force."""
+def limit_notes(setting: Setting) -> Sequence[str]:
+    """Say which limits the runtime cannot put into force, a line each."""
     image = setting.image
     user = resolve(image.tree, image.config.user if image.config is not None else None)
-    job = Job(image, image.name, image.folder, Process((), (), "/", user), setting.box)
-    for note in setting.runtime.notes(job):
-        terms.tell(f"note: {note}")
+    return setting.runtime.notes(Job(image, image.name, image.folder, Process((), (), "/", user), setting.box))
+
+
+@contextlib.contextmanager
+def own_root(setting: Setting, opened: OpenedImage) -> Iterator[Setting]:
+    """Give each test that may write to its root one of its own."""
+    if setting.box.read_only:
+        yield setting
+        return
+    with unpacked(opened, setting.image.tree, keep=False, tell=lambda _: None) as fresh:
+        image = replace(setting.image, folder=fresh.folder, root=fresh.root)
+        yield replace(setting, image=image)
 
 
 def _told(results: Iterator[Result], done: Callable[[Result], None]) -> Iterator[Result]:
@@ -195,7 +205,7 @@ def _results(target: Target, terms: Terms, setting: Setting, opened: OpenedImage
         return
     bad = False
     for test in _selected(target.recipe.recipe.test, terms.select):
-        with _own_root(setting, opened) as own:
+        with own_root(setting, opened) as own:
             result = run_test(test if terms.seconds is None else replace(test, timeout=None), own)
         bad |= bool(result.problems)
         yield result
@@ -207,17 +217,6 @@ def _selected(tests: Sequence[TestSpec], select: str | None) -> Iterator[TestSpe
     for number, test in enumerate(tests, start=1):
         if select is None or select == str(number) or re.search(select, title(test)):
             yield test
-
-
-@contextlib.contextmanager
-def _own_root(setting: Setting, opened: OpenedImage) -> Iterator[Setting]:
-    """Give each test that may write to its root one of its own."""
-    if setting.box.read_only:
-        yield setting
-        return
-    with unpacked(opened, setting.image.tree, keep=False, tell=lambda _: None) as fresh:
-        image = replace(setting.image, folder=fresh.folder, root=fresh.root)
-        yield replace(setting, image=image)
 
 
 def _closed(tree: Tree, opened: OpenedImage) -> Result:

@@ -76,8 +76,8 @@ def run_served(test: TestSpec, serve: ServeSpec, setting: Setting) -> Result:
         return Result(result.name, found, 0, result.stdout, result.stderr, server.output)
 
 
-def wait_until_ready(server: Server, serve: ServeSpec) -> str | None:
-    """Wait for a server; return why it is not ready, if so.
+def wait_until_ready(server: Server, serve: ServeSpec, pause: float = _PAUSE) -> str | None:
+    """Wait for a server, looking at it again after each pause of some seconds; return why it is not ready, if so.
 
     Raises:
         ProgramError: the runtime failed.
@@ -85,7 +85,7 @@ def wait_until_ready(server: Server, serve: ServeSpec) -> str | None:
     seconds = parse_duration(serve.timeout)
     deadline = time.monotonic() + seconds
     while missing := _missing(server, serve):
-        code = server.container.wait(_PAUSE)
+        code = server.container.wait(pause)
         if code is not None:
             error = server.container.failure(code, server.streams.text(2))
             if error is not None:

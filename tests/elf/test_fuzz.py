@@ -16,12 +16,13 @@ import sys
 import atheris
 with atheris.instrument_imports(include=["assembler.elf"]):
     from assembler.elf.read import read_elf
+    from assembler.elf.relocations import count_relocations
     from assembler.elf.symbols import read_symbols
 from assembler.base.content import Bytes
 from assembler.base.errors import ElfError
 
 def one(data):
-    for reader in (read_elf, read_symbols):
+    for reader in (read_elf, read_symbols, count_relocations):
         try:
             reader(Bytes(data), "/file")
         except ElfError as error:
