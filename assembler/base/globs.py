@@ -4,7 +4,7 @@
     /etc/ssl             the path itself and, where it is a directory, everything below it
     /usr/lib/*.so.?      `*` and `?` stay within one name
     /usr/**/tests        `**` spans any number of directories, none included
-    /lib/lib[a-m]*       character sets, `[!...]` negated
+    /lib/lib[a-m]*       character sets, `[!...]` negated; `[*]`, `[[]` and `[{]` are the characters themselves
     /usr/{bin,sbin}/foo  alternatives
     !/etc/ssl/private    takes back what an earlier pattern of the same list matched
 
@@ -20,12 +20,15 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from assembler.base.paths import is_below
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 _TOKEN = re.compile(
     r"(?P<deep>(?<=/)\*\*(?=/|$))|(?P<star>\*+)|(?P<one>\?)|(?P<set>\[!?[^/][^\]/]*\])|(?P<any>.)", re.DOTALL
 )
+_SET = re.compile(r"\[!?[^/][^\]/]*\]")
 _RANGE = re.compile(r"(.)-(.)|(.)", re.DOTALL)
 _SPECIAL = re.compile(r"[*?\[]")
 
@@ -42,15 +45,19 @@ class Glob(Struct, frozen=True):
         negated: whether it began with `!`.
         alternatives: the pattern without `!`, its braces expanded.
         expression: the regular expression that all alternatives make together.
+        plain: the path itself, where the pattern is one: lists of them may be long.
     """
 
     pattern: str
     negated: bool
     alternatives: tuple[str, ...]
     expression: str
+    plain: str | None = None
 
     def matches(self, path: str) -> bool:
         """Say whether the pattern itself matches, whether it is negated or not."""
+        if self.plain is not None:
+            return is_below(path, self.plain)
         return _compiled(self.expression).fullmatch(path) is not None
 
 
@@ -96,7 +103,8 @@ def compile_glob(pattern: str) -> Glob:
         _compiled(expression)
     except re.error as error:
         raise GlobError(f"glob {pattern!r} has a bad character set: {error.msg}") from error
-    return Glob(pattern, negated, alternatives, expression)
+    plain = None if len(alternatives) > 1 or _SPECIAL.search(alternatives[0]) else alternatives[0]
+    return Glob(pattern, negated, alternatives, expression, plain)
 
 
 def matcher(segment: str) -> Callable[[str], bool] | None:
@@ -140,14 +148,15 @@ def _translate_set(text: str) -> str:
 
 
 def _expand(text: str, pattern: str) -> list[str]:
-    start = text.find("{")
+    plain = _SET.sub(lambda match: "_" * len(match[0]), text)  # braces in a character set are only characters
+    start = plain.find("{")
     if start < 0:
-        if "}" in text:
+        if "}" in plain:
             raise GlobError(f"glob {pattern!r} has a '}}' without its '{{'")
         return [text]
     depth, cuts = 0, [start]
     for position in range(start, len(text)):
-        character = text[position]
+        character = plain[position]
         depth += (character == "{") - (character == "}")
         if depth == 1 and character == ",":
             cuts.append(position)

@@ -16,6 +16,7 @@ from assembler.base.paths import ancestors, name, show
 from assembler.graph.types import closure
 from assembler.plan.links import link_identical
 from assembler.plan.request import PRUNE_ROOT
+from assembler.plan.required import required
 from assembler.plan.types import Decision, Plan, Proposal
 from assembler.plan.words import word_edge
 
@@ -44,8 +45,9 @@ def make_plan(additions: Additions, graph: Graph, loaded: LoadedRecipe, packages
     """
     recipe, tree = loaded.recipe, additions.tree
     _check_roots(recipe, graph, additions)
-    _check_resolved(graph)
-    judge = _Judge(additions, graph, recipe)
+    needed = required(graph)
+    _check_resolved(graph, needed)
+    judge = _Judge(additions, graph, recipe, needed)
     decisions = {entry.path: judge.decide(entry) for entry in tree.seen()}
     _keep_parents(tree, decisions)
     if tree.partial:
@@ -69,7 +71,7 @@ def make_plan(additions: Additions, graph: Graph, loaded: LoadedRecipe, packages
 class _Judge:
     """Decides about single entries; what holds for all of them is worked out once."""
 
-    def __init__(self, additions: Additions, graph: Graph, recipe: Recipe) -> None:
+    def __init__(self, additions: Additions, graph: Graph, recipe: Recipe, needed: Mapping[str, Edge]) -> None:
         self._additions = additions
         self._graph = graph
         self._mode = recipe.select.mode
@@ -78,10 +80,7 @@ class _Judge:
         self._kept = {edge.target: edge.source for edge in graph.roots if edge.source.startswith("select.keep")}
         own = [edge for edge in graph.roots if edge.source != PRUNE_ROOT]
         self._reached = closure(own, graph.edges) if len(own) < len(graph.roots) else graph.reached
-        self._required = closure(
-            [edge for edge in own if not edge.source.startswith("select.keep")],
-            graph.hard_edges,
-        )
+        self._required = needed
         self._proposals = {} if self._mode == "all" else propose(additions.tree, graph, recipe)
         self._used: set[str] = set()
 
@@ -196,18 +195,13 @@ def _check_names(decisions: Mapping[str, Decision]) -> None:
             raise RootError(f"{show(path)}: a name that begins with .wh. is a whiteout in a layer", hint=hint)
 
 
-def _check_resolved(graph: Graph) -> None:
+def _check_resolved(graph: Graph, started: Mapping[str, Edge]) -> None:
     """Refuse a root in which a program that the recipe starts would not."""
-    started = closure([edge for edge in graph.roots if _must_run(edge)], graph.hard_edges)
     missing = [one for one in graph.unresolved if one.source in started or one.kind == "config"]
     if missing:
         shown = "; ".join(map(_word_unresolved, missing[:_WORST]))
         more = f"; and {len(missing) - _WORST} more" if len(missing) > _WORST else ""
         raise RootError(f"the root is not closed: {shown}{more}", hint=_tried(missing[0]))
-
-
-def _must_run(edge: Edge) -> bool:
-    return not edge.source.startswith(("select.keep", PRUNE_ROOT))
 
 
 def _word_unresolved(one: Unresolved) -> str:
