@@ -6,11 +6,13 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from msgspec.structs import replace
 
 from assembler.base.errors import NegativeAnswer, UsageError
+from assembler.cli.buildroot import buildroot_option, machine_option
 from assembler.cli.options import Changes, complete_recipe, json_option, quiet_option, recipe_options
 from assembler.cli.output import note, print_json
-from assembler.cli.progress import progress
+from assembler.cli.progress import long_progress, progress
 from assembler.cli.remote import registry_options
 
 if TYPE_CHECKING:
@@ -52,6 +54,9 @@ MOST: Final = 10
 @click.option("--apply", "is_applied", is_flag=True, help="Of a search: write what it found into the recipe itself.")
 @click.option("--no-tests", is_flag=True, help="Do not run the recipe's tests: only sizes and times of packing.")
 @click.option("--runtime", metavar="NAME|PATH", help="What runs the tests: crun, runc, podman or docker.")
+@click.option("--build", "builds", is_flag=True, help="Have Buildroot build what a trial wants and is not built yet.")
+@buildroot_option
+@machine_option
 @click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="Processes. Default: one a processor.")
 @click.option("--scheduler", metavar="URL", help="Of a Dask cluster that does the work: tcp://HOST:8786.")
 @click.option("--share", metavar="REFERENCE", help="Where its workers find files: oci:DIR or docker://HOST/NAME.")
@@ -70,6 +75,9 @@ def command(
     is_applied: bool,
     no_tests: bool,
     runtime: str | None,
+    builds: bool,
+    buildroot: str | None,
+    machine: str | None,
     jobs: int | None,
     scheduler: str | None,
     share: str | None,
@@ -90,10 +98,13 @@ def command(
     The exit code is 1 where no trial passed.
     """
     from assembler.cli.trials import Hands, Varied, base_of
+    from assembler.pipeline.build import BuildOptions, read_machine
 
     wanted, hands = Varied(**varied), Hands(jobs, scheduler, share)
     base = base_of(recipe, changes)
     wish = _wish(base, wanted, access, tested=not no_tests, runtime=runtime, retry=retry)
+    if builds:
+        wish = replace(wish, build=BuildOptions(buildroot, read_machine(machine)))
     if subject_to is not None:
         from assembler.cli.searching import run_search
         from assembler.recipe.find import find_recipe

@@ -21,6 +21,7 @@ from assembler.experiments.record_of import record_of
 from assembler.experiments.stages import Prepared, SourceDigests, plan_key, prepare
 from assembler.experiments.trial import Answers, Failure, Trial, known_answers, trial_of
 from assembler.pipeline.make import draft
+from assembler.recipe.types import LoadedRecipe
 
 if TYPE_CHECKING:
     from assembler.base.digest import Digest
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from assembler.experiments.work import Crew, Task
     from assembler.layers.tars import Tar
     from assembler.pipeline.make import Draft, Sources
-    from assembler.recipe.types import LoadedRecipe
 
 _AHEAD: Final = 2
 """Tasks that are submitted for each that is done at once: nobody waits, and a budget that is over is soon heeded."""
@@ -46,6 +46,7 @@ class Terms(Struct, frozen=True):
         environment: for SOURCE_DATE_EPOCH.
         deadline: the monotonic time after which nothing is begun; None for none.
         retry: whether trials that are recorded as failed are run again.
+        build: sees to it that Buildroot has built what a recipe wants; None where what is there must do.
     """
 
     tested: bool
@@ -54,6 +55,7 @@ class Terms(Struct, frozen=True):
     environment: Mapping[str, str]
     deadline: float | None = None
     retry: bool = False
+    build: Callable[[LoadedRecipe], None] | None = None
 
     @property
     def over(self) -> bool:
@@ -136,6 +138,8 @@ class Runner:
         loaded, environment = group[0].loaded, self.terms.environment
         splits = dict.fromkeys(one.loaded.recipe.layers.split for one in group)
         try:
+            if self.terms.build is not None:
+                self.terms.build(loaded)
             if not self._warm:  # the first plan is made twice: it reads the tree, which is no trial's time
                 self.draft(loaded)
                 self._warm = True

@@ -21,6 +21,7 @@ from assembler.experiments.measures import MEASURES
 from assembler.experiments.pareto import pareto_front
 from assembler.experiments.records import VERSION, Header, TrialRecord
 from assembler.experiments.runner import Runner, Terms
+from assembler.pipeline.build import BuildOptions, build, has_defconfig
 from assembler.pipeline.make import Sources
 from assembler.remote.access import Access
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from assembler.experiments.findings import Findings
     from assembler.experiments.results import Writer
     from assembler.experiments.work import Crew
+    from assembler.recipe.types import LoadedRecipe
 
 GOOD = frozenset({"passed", "untested"})
 """Outcomes of trials whose images one may want."""
@@ -45,6 +47,7 @@ class Wish(Struct, frozen=True):
         minimize: the measure by which one trial is better than another.
         seconds: that all may take together; None for any time.
         retry: whether trials that are recorded as failed are run again.
+        build: how Buildroot builds what is not built yet; None where what is there must do.
         environment: for SOURCE_DATE_EPOCH.
         access: the way to sources.
     """
@@ -56,6 +59,7 @@ class Wish(Struct, frozen=True):
     retry: bool
     environment: Mapping[str, str]
     access: Access
+    build: BuildOptions | None = None
 
 
 class Tuned(Struct, frozen=True):
@@ -156,8 +160,13 @@ def runner_of(base: Base, wish: Wish, crew: Crew, writer: Writer, progress: Prog
     def command(candidate: Candidate) -> str:
         return reproduce(base, candidate.options, wish.environment)
 
+    def built(loaded: LoadedRecipe) -> None:
+        if wish.build is not None and has_defconfig(loaded):
+            build(loaded, wish.build, progress)
+
     deadline = None if wish.seconds is None else time.monotonic() + wish.seconds
-    terms = Terms(wish.tested, wish.runtime, command, wish.environment, deadline, wish.retry)
+    builder = None if wish.build is None else built
+    terms = Terms(wish.tested, wish.runtime, command, wish.environment, deadline, wish.retry, builder)
     return Runner(Sources(progress, wish.access), crew, writer, terms, progress)
 
 
