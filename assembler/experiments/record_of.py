@@ -77,7 +77,7 @@ def _root_measures(prepared: Prepared) -> dict[str, float]:
     return {
         "unpacked": root.unpacked,
         "on_disk": root.on_disk,
-        "files": len(root.files),
+        "files": root.file_count,
         "libraries": root.libraries,
         "relocations": root.relocations,
         "plan_seconds": prepared.plan_seconds,

@@ -66,7 +66,7 @@ class FileRow(Struct, frozen=True, array_like=True):
 class RootRecord(Struct, frozen=True, tag_field="kind", tag="root"):
     """A root filesystem.
 
-    `source_size` less the sizes of all `steps` is `unpacked`, the sum of the sizes of all `files`.
+    `source_size` less the sizes of all `steps` is `unpacked`, the sum of the sizes of all files.
 
     Attributes:
         digest: the diff_id of all of it as one layer.
@@ -75,7 +75,8 @@ class RootRecord(Struct, frozen=True, tag_field="kind", tag="root"):
         source_size: bytes of the source's files, hard links once; of a lazy tree, of those that were looked at.
         source_files: how many these are.
         steps: what became of the source, in the order in which the planner works.
-        files: what is left, sorted by path.
+        file_count: how many regular files are left, hard links once.
+        files: what these are, sorted by path; none where a search tried a root and gave it up.
         unpacked: bytes of the files.
         on_disk: the same in blocks of 4 KiB, directories with one each.
         libraries: shared libraries that the entrypoint maps when it starts.
@@ -89,6 +90,7 @@ class RootRecord(Struct, frozen=True, tag_field="kind", tag="root"):
     source_size: int
     source_files: int
     steps: tuple[Step, ...]
+    file_count: int
     files: tuple[FileRow, ...]
     unpacked: int
     on_disk: int

@@ -151,13 +151,14 @@ class Writer:
             os.close(self._descriptor)
 
     def append(self, record: RootRecord | TrialRecord) -> None:
-        """Write a record as a line of its own; readers see it at once. A root that the file has is not written again.
+        """Write a record as a line of its own; readers see it at once. A root that the file has is not written
+        again, unless only now its files are listed.
 
         Raises:
             DestinationError: there is no room, or the disk fails; the file is as it was before.
         """
         if isinstance(record, RootRecord):
-            if record.digest in self.roots:
+            if not is_news(record, self.roots):
                 return
             self._write(record)
             self.roots[record.digest] = record
@@ -280,7 +281,8 @@ def _results(records: Iterable[Record], notes: Iterable[str]) -> Results:
             case Header():
                 headers.append(record)
             case RootRecord():
-                roots[record.digest] = record
+                if is_news(record, roots):
+                    roots[record.digest] = record
             case TrialRecord():
                 trials[record.id] = record
     return Results(tuple(headers), roots, tuple(sorted(trials.values(), key=place_of)), tuple(notes))
@@ -289,6 +291,12 @@ def _results(records: Iterable[Record], notes: Iterable[str]) -> Results:
 def place_of(trial: TrialRecord) -> tuple[int, str]:
     """Return by what trials are sorted: their number, then their id."""
     return trial.number, trial.id
+
+
+def is_news(root: RootRecord, known: Mapping[Digest, RootRecord]) -> bool:
+    """Say whether a record of a root tells more than the one that is known: what is in it, where that was left out."""
+    there = known.get(root.digest)
+    return there is None or (bool(root.files) and not there.files)
 
 
 def _check_roots(results: Results, origins: Mapping[Digest, str]) -> None:

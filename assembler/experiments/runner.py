@@ -76,8 +76,13 @@ class Runner:
         self._answers = known_answers(writer.trials.values(), failed=not terms.retry)
         self._warm = False
 
-    def run(self, candidates: Sequence[Candidate]) -> list[TrialRecord | None]:
+    def run(self, candidates: Sequence[Candidate], *, listed: bool = True) -> list[TrialRecord | None]:
         """Run trials, but for those that are recorded already; return each one's record, None where time was up before.
+
+        Args:
+            candidates: their recipes.
+            listed: whether records of roots say which files are in them; of hundreds that differ in a file or two it
+                would be the same a hundred times.
 
         Raises:
             DestinationError: the results cannot be written, or there is no room for tars.
@@ -88,7 +93,7 @@ class Runner:
         fresh = [trial for trial in trials if not self._is_done(trial)]
         self._crew.provide(_tars(fresh))
         self._progress.start("trials", len(fresh))
-        _Round(fresh, self._crew, self._answers, self.terms, self._finish).run()
+        _Round(fresh, self._crew, self._answers, self.terms, lambda trial: self._finish(trial, listed=listed)).run()
         records = {trial.candidate.recipe_digest: self._writer.trials.get(trial.id) for trial in trials}
         return [records.get(candidate.recipe_digest) for candidate in candidates]
 
@@ -155,11 +160,21 @@ class Runner:
             self._answers.recall(trial.check)
         return trial
 
-    def _finish(self, trial: Trial) -> None:
+    def list_root(self, loaded: LoadedRecipe) -> None:
+        """Write a record of a recipe's root that says which files are in it.
+
+        Raises:
+            BrasmError: any of the tree.
+        """
+        made = prepare(loaded, (), self._sources, self.terms.environment, self._progress, self._digests)
+        self._writer.append(made.root)
+
+    def _finish(self, trial: Trial, *, listed: bool) -> None:
         """Write a trial's record, and its root's before the first that refers to it."""
         record = record_of(trial, self._answers, self.terms.command(trial.candidate))
-        if isinstance(trial.prepared, Prepared) and trial.prepared.root.digest not in self._writer.roots:
-            self._writer.append(trial.prepared.root)
+        if isinstance(trial.prepared, Prepared):
+            root = trial.prepared.root
+            self._writer.append(root if listed else replace(root, files=()))
         self._writer.append(record)
         self._progress.advance(1)
 

@@ -167,6 +167,7 @@ def _root(drawn: Draft, whole: Tar, source: Digest) -> RootRecord:
         source_size=fall.size,
         source_files=fall.files,
         steps=tuple(Step(one.reason, one.rule, one.files, one.size) for one in fall.steps),
+        file_count=sizes.files,
         files=_files(plan),
         unpacked=sizes.unpacked,
         on_disk=sizes.on_disk,

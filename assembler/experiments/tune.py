@@ -125,13 +125,21 @@ class Attempts:
         Raises:
             BrasmError: none of a trial's own.
         """
-        return self._runner.run([self._candidate(drops) for drops in attempts])
+        return self._runner.run([self._candidate(drops) for drops in attempts], listed=False)
+
+    def list_roots(self, drops: tuple[str, ...]) -> None:
+        """Record which files the recipe's root has, and which it has with these drops."""
+        for options in (self._options(()), self._options(drops)):
+            self._runner.list_root(self._base.load(options))
 
     def _candidate(self, drops: tuple[str, ...]) -> Candidate:
         self._count += 1
-        options = {"select.drop": [*self._own, *drops]} if drops else {}
+        options = self._options(drops)
         loaded = self._base.load(options)
         return Candidate(self._count, options, loaded, self._digests.of(loaded))
+
+    def _options(self, drops: tuple[str, ...]) -> dict[str, list[str]]:
+        return {"select.drop": [*self._own, *drops]} if drops else {}
 
 
 def search_drops(
@@ -151,7 +159,9 @@ def search_drops(
     drawn = runner.draft(base.load())
     found = candidates(drawn.plan, drawn.frame.loaded.recipe)
     oracle, limits = Attempts(base, runner), Limits(wish.seconds)
-    return search(found, oracle, wish.minimize, width=crew.width, limits=limits, tell=tell)
+    findings = search(found, oracle, wish.minimize, width=crew.width, limits=limits, tell=tell)
+    oracle.list_roots(findings.drops)
+    return findings
 
 
 def runner_of(base: Base, wish: Wish, crew: Crew, writer: Writer, progress: Progress) -> Runner:

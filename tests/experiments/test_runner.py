@@ -213,3 +213,19 @@ def test_the_deadline_is_a_time_to_come(tmp_path: Path) -> None:
         run = runner(base, Counting(), out, seconds=1000.0)
     assert run.terms.deadline is not None
     assert run.terms.deadline > time.monotonic()
+
+
+def test_what_a_search_tries_is_not_listed_but_what_it_finds_is(tmp_path: Path) -> None:
+    base = base_of(tmp_path)
+    candidates = matrix_of(base, "select.drop=[[], ['/opt']]").candidates
+    with writer(tmp_path / "r.jsonl") as out:
+        run = runner(base, Counting(), out)
+        run.run(candidates, listed=False)
+        assert [root.files for root in out.roots.values()] == [(), ()]
+        assert [root.file_count for root in out.roots.values()] == [3, 2]
+        run.list_root(candidates[1].loaded)
+        run.list_root(candidates[1].loaded)
+    whole, less = read_results([str(tmp_path / "r.jsonl")]).roots.values()
+    assert whole.files == ()
+    assert len(less.files) == less.file_count == 2
+    assert (tmp_path / "r.jsonl").read_bytes().count(b'"kind":"root"') == 3
