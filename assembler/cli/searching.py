@@ -66,24 +66,30 @@ def run_search(
     ):
         found = search_drops(base, wish, crew, writer, listener.status, Silent())
     if as_json:
-        print_json({"results": path, **_json(found), "patch": None if recipe is None else patch_of(recipe, found)})
+        print_json(
+            {
+                "results": path,
+                **_json(found),
+                "patch": None if recipe is None else patch_of(recipe, found, base.variant),
+            }
+        )
     elif not quiet:
         _print(found, path)
     if recipe is not None and found.accepted:
-        _write(recipe, found, patch, is_applied=is_applied, printed=not as_json)
+        _write(recipe, base, found, patch, is_applied=is_applied, printed=not as_json)
     return 0
 
 
-def _write(recipe: str, found: Findings, patch: str | None, *, is_applied: bool, printed: bool) -> None:
+def _write(recipe: str, base: Base, found: Findings, patch: str | None, *, is_applied: bool, printed: bool) -> None:
     if is_applied:
-        apply(recipe, found)
+        apply(recipe, found, base.variant)
         note(f"wrote {recipe}")
     if patch is not None:
         with atomic_file(patch) as descriptor:
-            write_all(descriptor, patch_of(recipe, found).encode())
+            write_all(descriptor, patch_of(recipe, found, base.variant).encode())
         note(f"wrote {patch}")
     elif printed and not is_applied:
-        click.echo(patch_of(recipe, found), nl=False)
+        click.echo(patch_of(recipe, found, base.variant), nl=False)
 
 
 def _json(found: Findings) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from collections import Counter
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from assembler.base.paths import ancestors, is_below, normalize, parent
+from assembler.base.paths import ancestors, is_below, join, normalize, parent
 from assembler.plan.planner import propose
 from assembler.plan.required import required
 from assembler.tree import Directory, size_of
@@ -24,9 +24,9 @@ from assembler.tree import Directory, size_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from assembler.plan.types import Plan, Proposal
+    from assembler.plan.types import Plan
     from assembler.recipe import Recipe
-    from assembler.tree import Entry
+    from assembler.tree import Entry, Tree
 
 _WITH_PARENTS: Final = "directory"
 """The reason of a directory that is only there for what it holds."""
@@ -36,6 +36,8 @@ _OWN_WORD: Final = frozenset({"files", "select.keep"})
 _MOUNTED: Final = ("/", "/dev", "/proc", "/run", "/sys", "/tmp")  # noqa: S108, in-root paths
 _SPECIAL: Final = re.compile(r"[*?\[{}]")
 _STICKY: Final = 0o1000
+_MOST: Final = 5000
+"""Entries that are listed of a directory of a whole machine, of which a recipe takes a few."""
 
 
 class Droppable:
@@ -58,7 +60,6 @@ class Droppable:
         self._files_below = _below(self.files)
         self._items_below = _below((*self.files, *self._own))
         self._links = Counter(entry.inode for entry in self._kept.values() if entry.inode)  # of 0 there are none
-        self._foreign: dict[str, bool] = {}
 
     def _directories(self, named: frozenset[str]) -> tuple[set[str], set[str]]:
         """Find the directories in which nothing stays once all files are gone: their own, and those for their files."""
@@ -82,24 +83,27 @@ class Droppable:
             and _can_be_written(path)
             and not entry.mode & _STICKY
             and (above is None or (entry.uid, entry.gid) == (above.uid, above.gid))
-            and not self._has_foreign(path)
-        )
-
-    def _has_foreign(self, directory: str) -> bool:
-        """Say whether the source has something there that no rule speaks of: another recipe might want it."""
-        return any(
-            not isinstance(entry, Directory) and self._is_foreign(entry.path)
-            for entry in self._plan.tree.below(directory)
+            and not any(map(self._is_foreign, _files_in(self._plan.tree, path) or [path]))
         )
 
     def _is_foreign(self, path: str) -> bool:
+        """Say whether the source has something that no rule speaks of: another recipe might want it."""
         decision = self._plan.decisions.get(path)
-        return (decision is None or decision.reason == _UNREACHED) and path not in self._proposals
+        return decision is None or decision.reason == _UNREACHED
 
     @cached_property
-    def _proposals(self) -> Mapping[str, Proposal]:
-        """What passes say, which the decisions of a lazy tree have only of what is kept."""
-        return propose(self._plan.tree, self._plan.graph, self._recipe) if self._plan.tree.partial else {}
+    def _shared(self) -> frozenset[str]:
+        """The directories, of those that are only there for what they hold, in which the source has more.
+
+        Decisions of a lazy tree lack what a pass drops: the passes are asked again, once all is listed that matters.
+        """
+        inside = {directory: _files_in(self._plan.tree, directory) for directory in sorted(self._implied)}
+        dropped = propose(self._plan.tree, self._plan.graph, self._recipe) if self._plan.tree.partial else {}
+        return frozenset(
+            directory
+            for directory, files in inside.items()
+            if files is None or any(self._is_foreign(path) and path not in dropped for path in files)
+        )
 
     def complete(self, files: Iterable[str]) -> frozenset[str]:
         """Return files with the directories of their own in which they are all there is."""
@@ -137,15 +141,10 @@ class Droppable:
         for above in ancestors(path):
             if not (above in dropped or above in self._implied) or below[above] != self._items_below[above]:
                 break
-            if above in self._implied and self._is_shared(above):
+            if above in self._implied and above in self._shared:
                 break
             top = above
         return top
-
-    def _is_shared(self, directory: str) -> bool:
-        if directory not in self._foreign:
-            self._foreign[directory] = self._has_foreign(directory)
-        return self._foreign[directory]
 
 
 def exact_glob(path: str) -> str:
@@ -165,6 +164,19 @@ def _can_be_written(path: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _files_in(tree: Tree, directory: str) -> list[str] | None:
+    """List what is below a directory, without directories; None where that is too much to list for this."""
+    found: list[str] = []
+    pending = [directory]
+    while pending:
+        at = pending.pop()
+        for path in (join(at, child) for child in tree.children(at)):
+            (pending if isinstance(tree.get(path), Directory) else found).append(path)
+        if tree.partial and len(found) + len(pending) > _MOST:
+            return None
+    return found
 
 
 def _below(paths: Iterable[str]) -> Counter[str]:

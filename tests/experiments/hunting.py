@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from assembler.base.digest import Digest
 from assembler.base.errors import RecipeError
 from assembler.experiments.candidates import Candidates, candidates
@@ -39,8 +41,6 @@ class Judge:
     def plan(self, globs: Sequence[str] = ()) -> Plan:
         select = self.tables["select"]
         drop = [*select.get("drop", ()), *globs]
-        from msgspec.structs import replace
-
         plan = plan_of(self.tree, loaded_recipe(**{**self.tables, "select": {**select, "drop": drop}}))
         return replace(plan, packages=self.packages)
 

@@ -179,10 +179,10 @@ PLUGINS = ("libplug.so.1", "libq.so.1")
 
 
 def with_plugins(*more: Regular, lazy: bool) -> Tree:
-    """An app that opens two libraries of /opt/p, in a root that is listed at once or where it is looked at."""
-    app = file("/usr/bin/app", elf(interp=LD, calls=("dlopen",)) + b"\0/opt/p/libplug.so.1\0/opt/p/libq.so.1\0")
-    plugins = [file(f"/opt/p/{name}", elf(soname=name)) for name in PLUGINS]
-    whole = ROOT.with_entries([app, *plugins, file("/opt/other"), *more])
+    """An app that opens two libraries of /usr/lib/p, in a root that is listed at once or where it is looked at."""
+    app = file("/usr/bin/app", elf(interp=LD, calls=("dlopen",)) + b"\0/usr/lib/p/libplug.so.1\0/usr/lib/p/libq.so.1\0")
+    plugins = [file(f"/usr/lib/p/{name}", elf(soname=name)) for name in PLUGINS]
+    whole = ROOT.with_entries([app, *plugins, file("/usr/lib/other"), *more])
     if not lazy:
         return whole
     return Tree([whole["/"]], lambda folder: [whole[join(folder, child)] for child in whole.children(folder)])
@@ -192,9 +192,9 @@ def with_plugins(*more: Regular, lazy: bool) -> Tree:
 @pytest.mark.parametrize(
     ("more", "rules"),
     [
-        ((), ["/opt/p"]),
-        ((file("/opt/p/libz.a", b"!<arch>\n"),), ["/opt/p"]),
-        ((file("/opt/p/unreached"),), [f"/opt/p/{name}" for name in PLUGINS]),
+        ((), ["/usr/lib/p"]),
+        ((file("/usr/lib/p/libz.a", b"!<arch>\n"),), ["/usr/lib/p"]),
+        ((file("/usr/lib/p/unreached"),), [f"/usr/lib/p/{name}" for name in PLUGINS]),
     ],
     ids=["nothing else", "what a pass drops", "what another recipe might want"],
 )
@@ -202,9 +202,9 @@ def test_in_a_closure_a_directory_is_named_where_all_in_it_is_known(
     more: tuple[Regular, ...], rules: list[str], lazy: bool
 ) -> None:
     found = of(with_plugins(*more, lazy=lazy), **APP, select={"dlopen": "strings"}).droppable
-    assert list(found.files) == [f"/opt/p/{name}" for name in PLUGINS]
-    assert list(found.rules(frozenset(found.files))) == rules, "never /opt: it holds another file"
-    assert list(found.rules(frozenset(["/opt/p/libq.so.1"]))) == ["/opt/p/libq.so.1"]
+    assert list(found.files) == [f"/usr/lib/p/{name}" for name in PLUGINS]
+    assert list(found.rules(frozenset(found.files))) == rules, "never /usr/lib: it holds another file"
+    assert list(found.rules(frozenset(["/usr/lib/p/libq.so.1"]))) == ["/usr/lib/p/libq.so.1"]
 
 
 @given(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1), st.text(max_size=8))
