@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 PYTHON ?=
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 PYTEST_WORKERS ?= 2
+BENCH ?=
 
 .PHONY: help demo test lint bench schema clean
 
@@ -13,7 +14,7 @@ help:
 	@echo 'make demo    install into .venv/, pack recipes/shell into demo/shell.tar, verify it'
 	@echo 'make test    lint, types, layering, tests (what a tool is missing for is skipped, with the reason)'
 	@echo 'make lint    all of that but the tests'
-	@echo 'make bench   measure against tar, umoci and buildah; writes benches/RESULTS.md (as root)'
+	@echo 'make bench   measure against peers, a quarter of an hour; writes benches/RESULTS.md (benches/METHOD.md)'
 	@echo 'make schema  write recipes/recipe.schema.json anew'
 	@echo 'make clean   remove .venv/, demo/ and caches'
 
@@ -38,7 +39,7 @@ lint: $(VENV)/.tested
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.tested
-	$(BIN)/python -m benches
+	$(BIN)/python -m benches $(BENCH)
 
 schema: $(VENV)/.installed
 	$(BIN)/brasm schema > recipes/recipe.schema.json.new

@@ -1,47 +1,149 @@
-"""`make bench`: measures brasm against its peers on a Debian root and writes benches/RESULTS.md.
+"""`make bench`: measures brasm against its peers and writes the record, benches/RESULTS.md and results.json.
 
-Needs root (a root filesystem has device nodes and owners), umoci, buildah, skopeo, podman, docker-registry,
-libtree, lddtree (pax-utils) and mmdebstrap.
-Runs alternate between the contenders, so that a disturbance meets all of them; medians count.
+What cannot be had (a peer, root's rights, a root filesystem) is left out, with the reason in the record. How things
+are measured, and how to read the figures: benches/METHOD.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import sys
 import tempfile
-from typing import TYPE_CHECKING
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
 
-from benches import contenders, report, resolving, running, transfers, trees
-from benches.contenders import BRASM, Contender, fresh
-from benches.measure import Sample, measure, median
-from benches.report import Row, Target
+from msgspec.structs import replace
+
+from benches import machine, packing, report, resolving, running, transfers, tuning
+from benches.contest import fresh
+from benches.inputs import INPUTS, Inputs, Unavailable
+from benches.measure import Failed
+from benches.programs import BRASM, programs
+from benches.record import VERSION, Record, Refused, SectionRecord, decode, encode, updated
+from benches.section import Bench, Skip, obstacle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+    from benches.programs import Program
+    from benches.section import Section
+
+HERE: Final = os.path.dirname(os.path.abspath(__file__))
+SECTIONS: Final = (packing.SECTION, resolving.SECTION, transfers.SECTION, running.SECTION, tuning.SECTION)
+MEMORY: Final = "/dev/shm"
+ROOM: Final = 6 * 10**9
+"""Bytes that must be free in memory to measure there."""
 
 
-def main() -> None:
-    """Measure all, write the record."""
-    parser = argparse.ArgumentParser(prog="python -m benches", description=__doc__)
-    parser.add_argument("--root", help="the root filesystem to pack; default: a Debian one is made")
-    parser.add_argument("--rounds", type=int, default=5, help="runs of each contender (default: 5)")
-    parser.add_argument("--output", default=os.path.join(HERE, "RESULTS.md"), help="the record to write")
+def main() -> int:
+    """Measure what is asked for, write the record."""
+    parser = _parser()
     options = parser.parse_args()
-    if os.geteuid() != 0:
-        parser.error("only root can copy a root filesystem with its owners and devices")
-    scratch = tempfile.mkdtemp(prefix="brasm-bench-")
+    output = options.output or (None if options.only else os.path.join(HERE, "RESULTS.md"))
+    if options.update:
+        output = output or os.path.join(HERE, "RESULTS.md")
     try:
-        text = record(options.root or debian(scratch), options.rounds, scratch)
-    finally:
-        shutil.rmtree(scratch)
-    with open(options.output, "w", encoding="utf-8") as file:
+        sections = chosen(options.only)
+        given = given_inputs(options.input)
+        old = _read(beside(output)) if options.update and output else None
+    except (Refused, OSError) as error:
+        parser.error(str(error))
+    if not os.path.exists(BRASM):
+        parser.error(f"{BRASM} is not there: run this with the Python of the project's environment (make bench)")
+    try:
+        found = _measured(sections, options, given)
+    except KeyboardInterrupt:
+        say("interrupted: nothing was written")
+        return 130
+    try:
+        found = updated(old, found) if old is not None else found
+    except Refused as error:
+        sys.stdout.write(report.record(found))
+        parser.error(str(error))
+    text = report.record(found)
+    if output is not None:
+        _write(output, text, found)
+    sys.stdout.write(text)
+    return 1 if any((one.skipped or "").startswith("failed") for one in found.sections) else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benches", description=__doc__)
+    parser.add_argument("--only", help=f"sections, of {','.join(one.name for one in SECTIONS)}; default: all of them")
+    parser.add_argument("--rounds", type=_count, default=5, help="runs of each contender (default: 5)")
+    parser.add_argument(
+        "--output", metavar="FILE.md", help="the record; default: benches/RESULTS.md, none where --only is given"
+    )
+    parser.add_argument(
+        "--update", action="store_true", help="replace these sections in the record, if it is of this very machine"
+    )
+    parser.add_argument(
+        "--input", action="append", default=[], metavar="NAME=TAR", help=f"stands for an input: {', '.join(INPUTS)}"
+    )
+    parser.add_argument("--mirror", metavar="URL", help="Debian's packages are from there; default: as the machine has")
+    parser.add_argument("--snapshot", metavar="TIME", help="they are of snapshot.debian.org: 20250601T000000Z")
+    parser.add_argument("--scratch", metavar="FOLDER", help=f"where; default: {MEMORY} if there is room, else TMPDIR")
+    return parser
+
+
+def _count(text: str) -> int:
+    if (value := int(text)) < 1:
+        raise argparse.ArgumentTypeError("at least one round")
+    return value
+
+
+def chosen(names: str | None) -> list[Section]:
+    """Return the sections that are asked for, in their own order.
+
+    Raises:
+        Refused: there is no such section.
+    """
+    if names is None:
+        return list(SECTIONS)
+    wanted = {name.strip() for name in names.split(",")}
+    unknown = wanted - {one.name for one in SECTIONS}
+    if unknown:
+        raise Refused(f"no section {', '.join(sorted(unknown))}: there are {', '.join(one.name for one in SECTIONS)}")
+    return [one for one in SECTIONS if one.name in wanted]
+
+
+def given_inputs(words: Sequence[str]) -> dict[str, str]:
+    """Return the tars that stand for inputs.
+
+    Raises:
+        Refused: there is no such input, or no such file.
+    """
+    given = {}
+    for word in words:
+        name, _, path = word.partition("=")
+        if name not in INPUTS or not path:
+            raise Refused(f"--input {word}: write NAME=TAR, with a name of {', '.join(INPUTS)}")
+        if not os.path.isfile(path):
+            raise Refused(f"--input {word}: no such file")
+        given[name] = os.path.abspath(path)
+    return given
+
+
+def beside(output: str) -> str:
+    """Return where the same record stands for programs: `RESULTS.md` and `results.json`."""
+    folder, name = os.path.split(output)
+    return os.path.join(folder, f"{os.path.splitext(name)[0].lower()}.json")
+
+
+def _read(path: str) -> Record:
+    with open(path, "rb") as file:
+        return decode(file.read())
+
+
+def _write(output: str, text: str, found: Record) -> None:
+    with open(output, "w", encoding="utf-8") as file:
         file.write(text + real_builds())
-    print(text)
+    with open(beside(output), "wb") as file:
+        file.write(encode(found))
 
 
 def real_builds() -> str:
@@ -53,127 +155,88 @@ def real_builds() -> str:
         return f"\n{file.read()}"
 
 
-def debian(scratch: str) -> str:
-    """Make the Debian root that the tests use as well."""
-    from tests.roots import debian
-
-    folder = os.path.join(scratch, "debian")
-    debian(folder)
-    return folder
-
-
-def large_debian(scratch: str) -> str:
-    """Make the Debian root with many ELF files that the tests use as well."""
-    from tests.roots import big_debian
-
-    folder = os.path.join(scratch, "large-debian")
-    big_debian(folder)
-    return folder
-
-
-def record(root: str, rounds: int, scratch: str) -> str:
-    """Measure and return the text of the record."""
-    machine = report.machine()
-    rows = compete(root, rounds, scratch)
-    gzip, umoci, _, default, level = rows
-    memory = repeat(contenders.brasm(trees.copies(root, f"{scratch}/large", 2 * 10**9)), 1, scratch)
-    large = trees.content_size(f"{scratch}/large")
-    shutil.rmtree(f"{scratch}/large")
-    few, many = (
-        repeat(contenders.brasm(trees.small_files(f"{scratch}/n{count}", count)), 3, scratch)
-        for count in (10**4, 10**5)
-    )
-    start, bare = starts(scratch)
-    resolving_text, resolving_targets = resolving.section(large_debian(scratch), rounds, scratch)
-    transfers_text, transfers_targets = transfers.section(root, rounds)
-    reached = [
-        Target(
-            f"wall time of umoci, with a layer no larger ({level.name})", 0.7, level.sample.wall / umoci.sample.wall
-        ),
-        Target("wall time of gzip -6, default level", 0.22, default.sample.wall / gzip.sample.wall),
-        Target("bytes of gzip -6, default level", 1, default.size / gzip.size),
-        Target("peak memory, this root", 200, default.sample.peak / 1e6, "MB"),
-        Target(f"peak memory, {large / 1e9:.1f} GB", 200, memory.peak / 1e6, "MB"),
-        Target("CPU time of 100,000 files over that of 10,000", 10, many.cpu / few.cpu),
-        Target("`brasm --help`", 0.15, start.wall, "s"),
-        *resolving_targets,
-        *transfers_targets,
-    ]
-    return (
-        "# Measured\n\n"
-        f"Written by `make bench`. One root filesystem, {trees.entry_count(root):,} entries, "
-        f"{trees.content_size(root) / 1e6:.0f} MB of content, packed whole (mode `all`) by each; medians of {rounds} "
-        "runs, which alternate; caches warm.\n\n"
-        f"{machine}\n{report.comparison(rows, gzip, umoci)}\n## Targets\n\n{report.targets(reached)}\n"
-        f"{resolving_text}\n{transfers_text}\n{running.section(2 * rounds)}\n## More\n\n"
-        + report.table(
-            ["", "wall, s", "CPU, s", "peak, MB"],
-            [
-                _figures("10,000 files of 1 KiB", few),
-                _figures("100,000 files of 1 KiB", many),
-                _figures(f"{large / 1e9:.1f} GB: that root, copied", memory),
-                _figures("`brasm --help`", start),
-                _figures("`python -c pass`", bare),
-            ],
+def _measured(sections: Sequence[Section], options: argparse.Namespace, given: Mapping[str, str]) -> Record:
+    names = sorted({name for section in sections for name in section.programs} | {"mmdebstrap"})
+    here = programs(names)
+    with _scratch(options.scratch) as scratch:
+        inputs = Inputs(
+            f"{scratch}/inputs",
+            say,
+            given=given,
+            mirror=options.mirror,
+            snapshot=options.snapshot,
+            lack=here["mmdebstrap"].lack,
         )
+        load = machine.load()
+        for warning in machine.warnings(load, 0):
+            say(f"warning: {warning}")
+        facts = machine.facts(scratch)
+        done = tuple(replace(_section(one, options.rounds, scratch, inputs, here), load=load) for one in sections)
+    versions = {name: program.version or f"({program.lack})" for name, program in here.items()}
+    return Record(VERSION, facts, versions, inputs.records, done)
+
+
+def _section(section: Section, rounds: int, scratch: str, inputs: Inputs, here: Mapping[str, Program]) -> SectionRecord:
+    root = os.geteuid() == 0
+    reason = obstacle(section, here, root=root)
+    if reason is not None:
+        say(f"{section.name}: not measured: {reason}")
+        return SectionRecord(section.name, section.title, "", skipped=reason)
+    folder = os.path.join(scratch, section.name)
+    os.makedirs(folder)
+    before, began = machine.clock(), time.monotonic()
+    try:
+        found = section.measure(Bench(rounds, folder, inputs, here, root, lambda text: say(f"{section.name}: {text}")))
+    except (Skip, Unavailable, Failed) as error:
+        reason = f"failed: {error.reason}" if isinstance(error, Failed) else str(error)
+        say(f"{section.name}: not measured: {reason}")
+        return SectionRecord(section.name, section.title, "", skipped=reason)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return SectionRecord(
+        name=section.name,
+        title=section.title,
+        about=found.about,
+        brasm=machine.brasm(),
+        when=datetime.now(UTC).date().isoformat(),
+        seconds=time.monotonic() - began,
+        others=machine.others(before, machine.clock()),
+        tables=found.tables,
+        listings=found.listings,
+        targets=found.targets,
+        left_out=dict(found.left_out),
     )
 
 
-def _figures(name: str, sample: Sample) -> tuple[str, ...]:
-    return name, f"{sample.wall:.3f}", f"{sample.cpu:.3f}", f"{sample.peak / 1e6:.0f}"
+def say(text: str) -> None:
+    """Tell whoever waits how it goes."""
+    print(text, file=sys.stderr, flush=True)
 
 
-def compete(root: str, rounds: int, scratch: str) -> list[Row]:
-    """Measure all contenders by turns: tar, umoci, buildah, brasm at its default, brasm at umoci's size."""
-    peers = [contenders.tar_gzip(root), contenders.umoci(root), contenders.buildah(root), contenders.brasm(root)]
-    all_of_them = [*peers, level_for(root, _size(peers[1], scratch), scratch)]
-    samples: dict[str, list[Sample]] = {one.name: [] for one in all_of_them}
-    sizes: dict[str, int] = {}
-    for number in range(rounds):
-        for one in all_of_them:
-            folder = fresh(f"{scratch}/run")
-            one.prepare(folder)
-            samples[one.name].append(measure(one.command, folder))
-            sizes[one.name] = one.size(folder)
-            said = samples[one.name][-1]
-            print(f"round {number + 1}: {one.name}: {said.wall:.2f} s, {said.cpu:.2f} s CPU", file=sys.stderr)
-    return [_row(name, runs, sizes[name]) for name, runs in samples.items()]
+@contextlib.contextmanager
+def _scratch(wanted: str | None) -> Iterator[str]:
+    parent = wanted or (MEMORY if _roomy(MEMORY) else None)
+    folder = tempfile.mkdtemp(prefix="brasm-bench-", dir=parent)
+    before = os.environ.get("TMPDIR")
+    os.environ["TMPDIR"] = fresh(f"{folder}/tmp")  # of all contenders
+    try:
+        yield folder
+    finally:
+        os.environ.pop("TMPDIR")
+        if before is not None:
+            os.environ["TMPDIR"] = before
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _row(name: str, runs: Sequence[Sample], size: int) -> Row:
-    walls = [run.wall for run in runs]
-    return Row(name, median(runs), min(walls), max(walls), size)
-
-
-def level_for(root: str, size: int, scratch: str) -> Contender:
-    """Return brasm at its lowest level whose layer has at most that size."""
-    for level in range(1, 12):
-        one = contenders.brasm(root, level)
-        if _size(one, scratch) <= size:
-            return one
-    return contenders.brasm(root, 12)
-
-
-def _size(one: Contender, scratch: str) -> int:
-    folder = fresh(f"{scratch}/run")
-    one.prepare(folder)
-    measure(one.command, folder)
-    return one.size(folder)
-
-
-def repeat(one: Contender, rounds: int, scratch: str) -> Sample:
-    """Return the medians of one contender alone."""
-    return median([measure(one.command, fresh(f"{scratch}/run")) for _ in range(rounds)])
-
-
-def starts(scratch: str) -> tuple[Sample, Sample]:
-    """Return what `brasm --help` costs, and what Python itself does."""
-    helps, bares = [], []
-    for _ in range(11):
-        helps.append(measure((BRASM, "--help"), scratch))
-        bares.append(measure((sys.executable, "-c", "pass"), scratch))
-    return median(helps), median(bares)
+def _roomy(folder: str) -> bool:
+    """Tell whether there is room in memory, and memory for it."""
+    try:
+        room = os.statvfs(folder)
+    except OSError:
+        return False
+    memory = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return os.access(folder, os.W_OK) and min(room.f_bavail * room.f_frsize, memory) >= ROOM
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

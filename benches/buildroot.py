@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from assembler.buildroot.builds import stored_builds
 from assembler.buildroot.store import stored_toolchains
 from assembler.recipe.find import shipped_recipes
-from benches.contenders import BRASM
+from benches.programs import BRASM
 from benches.report import table
 
 if TYPE_CHECKING:

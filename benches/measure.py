@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from benches.programs import search_path
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
 
 
 class Sample(NamedTuple):
@@ -19,6 +20,15 @@ class Sample(NamedTuple):
     wall: float
     cpu: float
     peak: int
+
+
+class Failed(RuntimeError):
+    """A command failed; `reason` is the last line that it wrote."""
+
+    def __init__(self, command: Sequence[str], code: int, said: str) -> None:
+        lines = said.strip().splitlines()
+        self.reason = f"exit {code}: {lines[-1].strip() if lines else 'it says nothing'}"
+        super().__init__(f"{' '.join(command)}: exit {code}\n{said[-2000:]}")
 
 
 _RUNNER: Final = """
@@ -34,41 +44,45 @@ with open(int(sys.argv[1]), "w") as result:
 """What starts a command: the kernel counts the memory of whoever starts a process as the process's own (`exec_mmap`
 in Linux's fs/exec.c), and this is the smallest Python that there is, where the bench is a large one."""
 
+LOG: Final = "log"
+"""What a command wrote, in the folder that it ran in."""
 
-def measure(command: Sequence[str], cwd: str, allowed: Sequence[int] = (0,)) -> Sample:
+
+def measure(
+    command: Sequence[str], cwd: str, allowed: Sequence[int] = (0,), environment: Mapping[str, str] | None = None
+) -> Sample:
     """Run a command to its end.
 
     Args:
         command: what to run.
-        cwd: where; its output goes to the file `log` there.
+        cwd: where; its output goes to the file `LOG` there.
         allowed: exit codes that are no failure.
+        environment: laid over this process's.
 
     Raises:
-        RuntimeError: it failed; the message has the end of what it wrote.
+        Failed: it failed; the message has the end of what it wrote.
     """
+    surroundings = {**os.environ, "PATH": search_path(os.environ), **(environment or {})}
     reading, writing = os.pipe()
-    with open(reading, "rb") as result, open(os.path.join(cwd, "log"), "w+b") as log:
+    with open(reading, "rb") as result, open(os.path.join(cwd, LOG), "w+b") as log:
         try:
             subprocess.run(
                 (sys.executable, "-I", "-S", "-c", _RUNNER, str(writing), *command),
                 cwd=cwd,
+                env=surroundings,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 pass_fds=(writing,),
-                check=True,
+                check=False,
             )
         finally:
             os.close(writing)
-        code, wall, cpu, peak = json.load(result)
+        told = result.read()
+        log.seek(0)
+        if not told:  # there is no such program: what starts it says so
+            raise Failed(command, 127, log.read().decode(errors="replace"))
+        code, wall, cpu, peak = json.loads(told)
         if code not in allowed:
-            log.seek(0)
-            said = log.read().decode(errors="replace")
-            raise RuntimeError(f"{' '.join(command)}: exit {code}\n{said[-2000:]}")
+            raise Failed(command, code, log.read().decode(errors="replace"))
     return Sample(wall, cpu, peak)
-
-
-def median(samples: Iterable[Sample]) -> Sample:
-    """Return the median of each measure on its own."""
-    walls, cpus, peaks = zip(*samples, strict=True)
-    return Sample(statistics.median(walls), statistics.median(cpus), int(statistics.median(peaks)))

@@ -1,7 +1,6 @@
-"""Push and pull: brasm beside skopeo and podman, from and to one registry, in the same run.
+"""Push and pull: brasm beside skopeo and podman, from and to one registry.
 
-docker's registry listens on a loopback port; it, the layouts and podman's storage are in memory (/dev/shm) where the
-machine has that, so that no disk is measured. What was pushed is removed before every push, what brasm remembers of
+docker's registry listens on a loopback port. What was pushed is removed before every push, what brasm remembers of
 registries too. podman pushes from its own storage, and pulls into it.
 """
 
@@ -12,45 +11,54 @@ import http.client
 import os
 import shutil
 import socket
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from benches import report
-from benches.contenders import BRASM, PLATFORM, fresh
-from benches.measure import Sample, measure, median
-from benches.report import Target
+from msgspec.structs import replace
+
+from benches.contest import Contender, Ratio, again, calibration, compete, fastest, fresh, ratio, rows, spread
+from benches.measure import measure
+from benches.packing import PLATFORM
+from benches.programs import BRASM, search_path
+from benches.record import Table, Target
+from benches.section import Measured, Section, Skip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+    from benches.section import Bench
 
 
-_MOST_FOR_PODMAN = 10
+_MOST_FOR_PODMAN: Final = 10
 """Blobs of an image that podman takes part with: it writes every layer's files, and compresses them again to push."""
 
-
-class Job(NamedTuple):
-    """What is measured: its name, what makes it ready (not counted), the command."""
-
-    name: str
-    prepare: Callable[[], object]
-    command: tuple[str, ...]
+OWN: Final = "brasm"
 
 
 class Place(NamedTuple):
-    """Where a comparison takes place: a folder, the registry's address and its storage."""
+    """Where a contest takes place: a folder, the registry's address and its storage."""
 
     folder: str
     address: str
     storage: str
 
-    def forget(self) -> None:
+    @property
+    def image(self) -> str:
+        """The image's name there."""
+        return f"docker://{self.address}/image:x"
+
+    @property
+    def cache(self) -> dict[str, str]:
+        """Where brasm remembers what it knows of the registry."""
+        return {"XDG_CACHE_HOME": f"{self.folder}/cache"}
+
+    def forget(self, folder: str = "") -> None:
         """Empty the registry, and what brasm remembers of it."""
+        del folder
         shutil.rmtree(f"{self.storage}/docker", ignore_errors=True)
         shutil.rmtree(f"{self.folder}/cache", ignore_errors=True)
 
@@ -60,101 +68,101 @@ class Place(NamedTuple):
         return ("podman", *store, "--events-backend=none", "--log-level=error", *words)
 
 
-def section(root: str, rounds: int) -> tuple[str, list[Target]]:
-    """Measure, and return a section of the record with its targets.
-
-    Args:
-        root: a root filesystem, packed whole.
-        rounds: runs of each contender, which alternate.
-    """
-    with _place() as place:
-        many, one = _layout(root, place, "package"), _layout(root, place, "single")
-        rows: list[list[str]] = []
-        targets: list[Target] = []
-        for title, layout in (("a layer a package", many), ("one layer", one)):
-            size, blobs = _weight(layout)
-            what = f"{title}: {blobs} blobs, {size / 1e6:.0f} MB"
-            for verb, jobs in (("push", _pushes), ("pull", _pulls)):
-                samples = _compete(jobs(layout, place), rounds, place)
-                best = min((each for name, each in samples.items() if name != "brasm"), key=lambda each: each.wall)
-                rows += [_row(f"{verb}, {what}: {name}", each, best) for name, each in samples.items()]
-                own = samples["brasm"]
-                targets.append(_target(f"wall time of the faster peer, {verb}, {title}", own.wall / best.wall))
-                targets.append(_target(f"peak memory of that peer, {verb}, {title}", own.peak / best.peak))
-        alone = statistics.median(_alone(one, place) for _ in range(rounds))
-    text = (
-        "## Push and pull\n\n"
-        "The Debian root as an image, from a layout to docker's registry and back to a layout (podman: from and to "
-        f"its storage). Registry, layouts and storage in memory. Medians of {rounds} runs, which alternate.\n\n"
-        + report.table(["", "wall, s", "CPU, s", "peak, MB", "wall / faster peer", "peak / its peak"], rows)
-        + f"\nThe one layer takes docker's registry itself {alone:.3f} s, from a client that does nothing but "
-        "sendfile(2): no push of it can be faster.\n"
-        + "\nOf brasm's time 0.1 s is the start of Python; its memory is Python's own: one that has imported an "
-        "HTTP client and nothing else has 17 MB, and skopeo, a static program, has 20 MB in all.\n"
+def section(bench: Bench) -> Measured:
+    """Measure all."""
+    root = bench.inputs.root("debian")
+    tables: list[Table] = []
+    targets: list[Target] = []
+    left_out: dict[str, str] = {}
+    with _place(bench.scratch) as place:
+        layouts = {"a layer a package": _layout(root, place, "package"), "one layer": _layout(root, place, "single")}
+        for title, layout in layouts.items():
+            for verb in ("push", "pull"):
+                table, reached, out = _contest(verb, title, layout, place, bench)
+                tables.append(table)
+                targets += reached
+                left_out |= {f"{verb}, {title}: {name}": reason for name, reason in out.items()}
+        alone = spread(_alone(layouts["one layer"], place) for _ in range(bench.rounds))
+    return Measured(
+        about="The Debian root as an image, from a layout to docker's registry and back to a layout (podman: from and "
+        "to its storage), all on this machine.",
+        tables=(*tables, _client(bench, alone.median)),
+        targets=tuple(targets),
+        left_out=left_out,
     )
-    return text, targets
 
 
-def _target(what: str, measured: float) -> Target:
-    return Target(what, 0.9, measured)
-
-
-def _row(name: str, sample: Sample, best: Sample) -> list[str]:
-    return [
-        name,
-        f"{sample.wall:.3f}",
-        f"{sample.cpu:.3f}",
-        f"{sample.peak / 1e6:.0f}",
-        f"{sample.wall / best.wall:.2f}",
-        f"{sample.peak / best.peak:.2f}",
+def _contest(
+    verb: str, title: str, layout: str, place: Place, bench: Bench
+) -> tuple[Table, list[Target], dict[str, str]]:
+    size, blobs = _weight(layout)
+    make = _pushes if verb == "push" else _pulls
+    own, *peers = make(layout, place, with_podman=blobs <= _MOST_FOR_PODMAN)
+    running, left_out = bench.able(peers)
+    _ready(verb, layout, place, [one.name for one in running])
+    outcome = compete([own, again(own), *running], bench.rounds, f"{place.folder}/run", bench.say)
+    peer = fastest(outcome.runs, [one.name for one in running if one.name in outcome.runs] or [OWN])
+    ratios = [Ratio("wall", peer, "wall / faster peer"), Ratio("peak", peer, "peak / its peak")]
+    table = Table(
+        f"{verb.capitalize()}, {title}",
+        f"{blobs} blobs, {size / 1e6:.0f} MB; the faster peer is {peer}.",
+        rows(outcome.runs, ratios),
+        calibration(outcome.runs, OWN),
+    )
+    wall, peak = (ratio(outcome.runs, OWN, peer, what).median if peer != OWN else None for what in ("wall", "peak"))
+    reached = [
+        Target(f"wall time of the faster peer, {verb}, {title}", 0.9, wall),
+        Target(f"peak memory of that peer, {verb}, {title}", 0.9, peak),
     ]
+    return table, reached, {**left_out, **outcome.failed}
 
 
-def _compete(jobs: list[Job], rounds: int, place: Place) -> dict[str, Sample]:
-    samples: dict[str, list[Sample]] = {job.name: [] for job in jobs}
-    for number in range(rounds):
-        for job in jobs:
-            job.prepare()
-            samples[job.name].append(measure(job.command, place.folder))
-            print(
-                f"round {number + 1}: {' '.join(job.command[:3])}: {samples[job.name][-1].wall:.2f} s", file=sys.stderr
-            )
-    return {name: median(runs) for name, runs in samples.items()}
+def _ready(verb: str, layout: str, place: Place, names: list[str]) -> None:
+    """Have in the registry what is pulled, and in podman's storage what it pushes."""
+    os.makedirs(f"{place.folder}/run", exist_ok=True)
+    if verb == "pull":
+        place.forget()
+        measure((BRASM, "copy", "-q", f"oci:{layout}:x", place.image), place.folder, environment=place.cache)
+    elif "podman" in names:
+        measure(place.podman("pull", f"oci:{layout}:x"), place.folder)
+        measure(("sh", "-c", '"$@" tag "$("$@" images -q)" bench', "sh", *place.podman()), place.folder)
 
 
-def _pushes(layout: str, place: Place) -> list[Job]:
-    target = f"docker://{place.address}/image:x"
-    skopeo = ("skopeo", "copy", "-q", "--preserve-digests", "--dest-tls-verify=false", f"oci:{layout}:x", target)
-    jobs = [
-        Job("brasm", place.forget, (BRASM, "copy", "-q", f"oci:{layout}:x", target)),
-        Job("skopeo", place.forget, skopeo),
-    ]
-    if _weight(layout)[1] > _MOST_FOR_PODMAN:
-        return jobs
-    measure(place.podman("pull", f"oci:{layout}:x"), place.folder)
-    stored = subprocess.run(place.podman("images", "-q"), capture_output=True, text=True, check=True).stdout.split()[0]
-    return [*jobs, Job("podman", place.forget, place.podman("push", "-q", "--tls-verify=false", stored, target))]
+def _brasm(place: Place, source: str, target: str) -> Contender:
+    return Contender(OWN, (BRASM, "copy", "-q", source, target), peer=False, environment=place.cache)
 
 
-def _pulls(layout: str, place: Place) -> list[Job]:
-    source, back = f"docker://{place.address}/image:x", f"{place.folder}/back"
-    place.forget()
-    measure((BRASM, "copy", "-q", f"oci:{layout}:x", source), place.folder)
+def _pushes(layout: str, place: Place, *, with_podman: bool) -> list[Contender]:
+    source = f"oci:{layout}:x"
+    skopeo = ("skopeo", "copy", "-q", "--preserve-digests", "--dest-tls-verify=false", source, place.image)
+    jobs = [_brasm(place, source, place.image), Contender("skopeo", skopeo, ("skopeo",))]
+    if with_podman:
+        push = place.podman("push", "-q", "--tls-verify=false", "bench", place.image)
+        jobs.append(Contender("podman", push, ("podman",), root=True))
+    return [replace(job, prepare=place.forget) for job in jobs]
 
-    def none_there() -> None:
+
+def _pulls(layout: str, place: Place, *, with_podman: bool) -> list[Contender]:
+    del layout
+    back = f"{place.folder}/back"
+
+    def none_there(folder: str) -> None:
+        del folder
         shutil.rmtree(back, ignore_errors=True)
 
-    def none_stored() -> None:
-        measure(place.podman("rmi", "--all", "--force"), place.folder)
+    def none_stored(folder: str) -> None:
+        measure(place.podman("rmi", "--all", "--force"), folder)
 
-    skopeo = ("skopeo", "copy", "-q", "--preserve-digests", "--src-tls-verify=false", source, f"oci:{back}:x")
+    target = f"oci:{back}:x"
+    skopeo = ("skopeo", "copy", "-q", "--preserve-digests", "--src-tls-verify=false", place.image, target)
     jobs = [
-        Job("brasm", none_there, (BRASM, "copy", "-q", source, f"oci:{back}:x")),
-        Job("skopeo", none_there, skopeo),
+        replace(_brasm(place, place.image, target), prepare=none_there),
+        Contender("skopeo", skopeo, ("skopeo",), prepare=none_there),
     ]
-    if _weight(layout)[1] > _MOST_FOR_PODMAN:
-        return jobs
-    return [*jobs, Job("podman", none_stored, place.podman("pull", "-q", "--tls-verify=false", source))]
+    if with_podman:
+        pull = place.podman("pull", "-q", "--tls-verify=false", place.image)
+        jobs.append(Contender("podman", pull, ("podman",), root=True, prepare=none_stored))
+    return jobs
 
 
 def _layout(root: str, place: Place, split: str) -> str:
@@ -168,6 +176,25 @@ def _weight(layout: str) -> tuple[int, int]:
     """Return the bytes and the number of an image's blobs."""
     sizes = [entry.stat().st_size for entry in os.scandir(f"{layout}/blobs/sha256")]
     return sum(sizes), len(sizes)
+
+
+def _client(bench: Bench, alone: float) -> Table:
+    """Measure what an interpreter alone takes that can speak HTTP."""
+    bare = "`python -c pass`"
+    job = "`python -c 'import http.client'`"
+    jobs = [
+        Contender(bare, (sys.executable, "-c", "pass")),
+        Contender(job, (sys.executable, "-c", "import http.client")),
+    ]
+    outcome = compete(jobs, bench.rounds, f"{bench.scratch}/run", bench.say)
+    ratios = [Ratio("wall", bare, "wall / python"), Ratio("peak", bare, "peak / python")]
+    note = (
+        f"The one layer takes docker's registry itself {alone:.3f} s, from a client that does nothing but sendfile(2): "
+        "no push of it can be faster."
+    )
+    return Table(
+        "The least", "What brasm cannot go below, being a Python program.", rows(outcome.runs, ratios), None, (note,)
+    )
 
 
 def _alone(layout: str, place: Place) -> float:
@@ -188,34 +215,35 @@ def _alone(layout: str, place: Place) -> float:
         answer = connection.getresponse()
         answer.read()
         if answer.status != 201:
-            raise RuntimeError(f"the registry answers {answer.status}")
+            raise Skip(f"the registry answers {answer.status}")
         return time.perf_counter() - began
 
 
 @contextlib.contextmanager
-def _place() -> Iterator[Place]:
-    folder = tempfile.mkdtemp(prefix="brasm-transfers-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
+def _place(folder: str) -> Iterator[Place]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     place = Place(folder, address, fresh(f"{folder}/registry"))
-    os.environ["XDG_CACHE_HOME"] = f"{folder}/cache"
     with open(f"{folder}/config.yml", "w", encoding="ascii") as file:
         file.write(
             f"version: 0.1\nlog: {{level: error}}\nhttp: {{addr: {address!r}}}\n"
             f"storage: {{filesystem: {{rootdirectory: {place.storage}}}}}\n"
         )
     with open(f"{folder}/registry.log", "wb") as log:
-        registry = subprocess.Popen(("docker-registry", "serve", f"{folder}/config.yml"), stdout=log, stderr=log)
+        registry = subprocess.Popen(
+            ("docker-registry", "serve", f"{folder}/config.yml"),
+            stdout=log,
+            stderr=log,
+            env={**os.environ, "PATH": search_path(os.environ)},
+        )
     try:
         _wait_for(f"http://{address}/v2/")
         yield place
     finally:
         registry.terminate()
         registry.wait()
-        del os.environ["XDG_CACHE_HOME"]
         _unmount(folder)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _unmount(folder: str) -> None:
@@ -232,4 +260,13 @@ def _wait_for(url: str) -> None:
         with contextlib.suppress(OSError), urllib.request.urlopen(url):
             return
         time.sleep(0.05)
-    raise RuntimeError(f"{url}: no registry answers")
+    raise Skip(f"{url}: no registry answers")
+
+
+SECTION: Final = Section(
+    name="transfer",
+    title="Push and pull",
+    programs=("docker-registry", "skopeo", "podman"),
+    measure=section,
+    needs=("docker-registry",),
+)

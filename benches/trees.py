@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import shutil
+import stat
 import subprocess
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def temporary(folder: str) -> Iterator[str]:
+    """Give the path of a folder that is not there yet, and remove it afterwards."""
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def copies(root: str, folder: str, size: int) -> str:
@@ -32,7 +48,8 @@ def content_size(root: str) -> int:
     for folder, _, names in os.walk(root):
         for name in names:
             status = os.lstat(os.path.join(folder, name))
-            seen[status.st_ino] = status.st_size
+            if stat.S_ISREG(status.st_mode):
+                seen[status.st_ino] = status.st_size
     return sum(seen.values())
 
 
