@@ -24,7 +24,10 @@ MAKEFILE = (HERE / "Makefile").read_text()
 DOCUMENTS = [HERE / "README.md", HERE / "CONTRIBUTING.md"]
 OF_BUILDROOT = {"menuconfig"}
 """Targets of Buildroot's that documents name."""
-HEAVY = {"lief", "docker", "elftools", "rich", "zstandard", "deflate", "jsonschema"}
+HEAVY = {
+    *("lief", "docker", "elftools", "rich", "zstandard", "deflate", "jsonschema"),
+    *("plotly", "matplotlib", "numpy", "distributed", "dask", "tomlkit"),
+}
 
 
 def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:

@@ -117,9 +117,9 @@ def crew_for(hands: Hands, access: Access, progress: Progress) -> Iterator[Crew]
     if hands.scheduler is None:
         if hands.share is not None:
             raise UsageError("--share: only for --scheduler: on one machine nothing travels")
-        from assembler.experiments.processes import crew_of
+        from assembler.experiments.processes import Processes
 
-        crew = crew_of(hands.jobs or len(os.sched_getaffinity(0)))
+        crew: Crew = Processes(hands.jobs or len(os.sched_getaffinity(0)))
     else:
         if hands.jobs is not None:
             raise UsageError("--jobs: a cluster's workers decide how many tasks they do at once")

@@ -1,4 +1,4 @@
-"""The crew of one machine: this process, or several that it starts, each of which does one task at a time.
+"""The crew of one machine: processes that this one starts, each of which does one task at a time.
 
 Tars lie in a folder of the run, each written when a task first names it and removed when none does any more.
 """
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from assembler.base.content import SharedFile, Span
 from assembler.base.errors import Interrupted, SourceError
 from assembler.base.files import atomic_file, destination_errors, write_all
-from assembler.experiments.tasks import name_of_worker, perform
+from assembler.experiments.tasks import ends_at_once, name_of_worker, perform
 from assembler.experiments.work import Broken, Done, Task
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from assembler.base.content import Content
     from assembler.base.digest import Digest
-    from assembler.experiments.work import Crew
     from assembler.layers.tars import Tar
 
 _TO_END: Final = 15.0
@@ -58,7 +57,7 @@ class Folder:
 
 
 class _Spool:
-    """What both crews of one machine share: the tars, by digest, and the folder in which those in use lie."""
+    """The tars by digest, and the folder in which those in use lie."""
 
     def __init__(self) -> None:
         with destination_errors(tempfile.gettempdir()):
@@ -84,42 +83,6 @@ class _Spool:
 
     def close(self) -> None:
         shutil.rmtree(self.folder.path, ignore_errors=True)
-
-
-class Alone:
-    """A crew of this process alone: a task is done when its answer is asked for."""
-
-    def __init__(self) -> None:
-        """Begin with nothing.
-
-        Raises:
-            DestinationError: there is no room in TMPDIR.
-        """
-        self.width = 1
-        self._spool = _Spool()
-        self._waiting: deque[Task] = deque()
-
-    def provide(self, tars: Iterable[Tar]) -> None:
-        """See `Crew.provide`."""
-        self._spool.provide(tars)
-
-    def forget(self, diff_id: Digest) -> None:
-        """See `Crew.forget`."""
-        self._spool.forget(diff_id)
-
-    def submit(self, task: Task) -> None:
-        """See `Crew.submit`."""
-        self._waiting.append(task)
-
-    def next(self) -> Done:
-        """See `Crew.next`."""
-        task = self._waiting.popleft()
-        self._spool.write(task.tar)
-        return Done(task, perform(task, self._spool.folder, name_of_worker()))
-
-    def close(self) -> None:
-        """See `Crew.close`."""
-        self._spool.close()
 
 
 class _Worker:
@@ -245,15 +208,6 @@ class Processes:
                 worker.give(task)
 
 
-def crew_of(jobs: int) -> Crew:
-    """Return a crew that does so many tasks at once.
-
-    Raises:
-        DestinationError: there is no room in TMPDIR.
-    """
-    return Alone() if jobs == 1 else Processes(jobs)
-
-
 def work(pipe: Connection, folder: str) -> None:
     """Do the tasks that come through a pipe until it is closed: what a process of the crew is for."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's ^C goes to all; whoever started this one ends it
@@ -261,7 +215,10 @@ def work(pipe: Connection, folder: str) -> None:
     tars, name = Folder(folder), name_of_worker()
     with contextlib.suppress(EOFError, BrokenPipeError, Interrupted):
         while True:
-            pipe.send(perform(pipe.recv(), tars, name))
+            task = pipe.recv()
+            with ends_at_once(task, signal.SIGTERM):
+                answer = perform(task, tars, name)
+            pipe.send(answer)
 
 
 def _terminate(number: int, _: FrameType | None) -> None:

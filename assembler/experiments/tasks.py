@@ -5,7 +5,9 @@ In: a `Task` and where its tar is found. Out: an `Answer`. Nothing is kept; what
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import tempfile
 import time
 from typing import TYPE_CHECKING
@@ -22,6 +24,8 @@ from assembler.oci.image import LAYER_TYPES, Image, Layer
 from assembler.oci.types import Descriptor, ImageConfig, decode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from assembler.base.content import Content
     from assembler.pipeline.test import Target
 
@@ -47,6 +51,23 @@ def perform(task: Task, tars: Tars, worker: str) -> Answer:
         raise
     except BrasmError as error:
         return Broken(error.message, error.hint, worker)
+
+
+@contextlib.contextmanager
+def ends_at_once(task: Task, *signals: signal.Signals) -> Iterator[None]:
+    """Let signals end this process on the spot while it does a task that leaves nothing behind.
+
+    A compressor may take a minute before Python hears of a signal; a container has to be tidied up after.
+    """
+    if isinstance(task, Check):
+        yield
+        return
+    before = {each: signal.signal(each, signal.SIG_DFL) for each in signals}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def squeeze(task: Squeeze, tars: Tars, worker: str) -> Squeezed:

@@ -12,7 +12,7 @@ import pytest
 from assembler.base.content import Bytes, read
 from assembler.base.digest import Digest
 from assembler.base.progress import Silent
-from assembler.experiments.processes import Alone, Folder, Processes, crew_of
+from assembler.experiments.processes import Folder, Processes
 from assembler.experiments.tasks import perform
 from assembler.experiments.work import Broken, Check, Squeeze, Squeezed
 from assembler.layers.group import LayerSpec
@@ -54,7 +54,7 @@ class Known:
 @pytest.fixture(params=[1, 3])
 def crew(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Crew]:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    found = crew_of(request.param)
+    found = Processes(request.param)
     yield found
     found.close()
     assert list(tmp_path.iterdir()) == [], "nothing is left behind"
@@ -190,10 +190,3 @@ def test_closing_ends_what_is_under_way(tmp_path: Path, monkeypatch: pytest.Monk
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_one_job_needs_no_process() -> None:
-    crew = crew_of(1)
-    assert isinstance(crew, Alone)
-    assert crew.width == 1
-    crew.close()

@@ -37,7 +37,9 @@ def digest(text: object) -> Digest:
 def root(name: str = "root") -> RootRecord:
     files = (FileRow("/bin/äpp", 3, "app"), FileRow("/etc/\\xff", 4))
     steps = (Step("unreached", "x", 2, 5), Step("files", "files[0]", 1, -2))
-    return RootRecord(digest(name), "linux/amd64", digest("source"), 10, 3, steps, len(files), files, 7, 8192, 0, 0, ("so",))
+    return RootRecord(
+        digest(name), "linux/amd64", digest("source"), 10, 3, steps, len(files), files, 7, 8192, 0, 0, ("so",)
+    )
 
 
 def trial(number: int, **values: Any) -> TrialRecord:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from assembler.base.progress import Silent
-from assembler.experiments.processes import crew_of
+from assembler.experiments.processes import Processes
 from assembler.experiments.records import RootRecord
 from assembler.experiments.results import read_results
 from assembler.experiments.tune import summary, tune
@@ -162,7 +162,7 @@ def test_one_process_and_several_come_to_the_same(tmp_path: Path) -> None:
     base = base_of(tmp_path, test=[])
     found = []
     for jobs in (1, 4):
-        crew = crew_of(jobs)
+        crew = Processes(jobs)
         try:
             with writer(tmp_path / f"r{jobs}.jsonl") as out:
                 found.append(list(map(exactly, ran(base, crew, out, matrix_of(base, *GRID).candidates))))
