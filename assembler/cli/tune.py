@@ -158,12 +158,10 @@ def _try_options(
         _list(matrix, as_json=as_json)
         return 0
     path = output or default_output(base)
+    shown = progress if wish.build is None else long_progress
     with (
-        progress(quiet=quiet or as_json) as listener,
-        opened(base, hands, path, wish, listener, quiet=quiet) as (
-            crew,
-            writer,
-        ),
+        shown(quiet=quiet or as_json) as listener,
+        opened(base, hands, path, wish, listener, quiet=quiet) as (crew, writer),
     ):
         from assembler.experiments.tune import tune
 

@@ -106,4 +106,5 @@ def test_it_adds_up_whatever_the_tree(
     )
     fall = waterfall(plan)
     assert fall.size - sum(step.size for step in fall.steps) == fall.rest == bytes_of(plan)
-    assert fall.size == sum({inode or path: len(inodes.get(inode, data)) for path, (data, inode) in files.items()}.values())
+    sizes = {inode or path: len(inodes.get(inode, data)) for path, (data, inode) in files.items()}
+    assert fall.size == sum(sizes.values())
