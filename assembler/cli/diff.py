@@ -41,6 +41,7 @@ MOST: Final = 20
 @platform_option
 @click.option("--all", "everything", is_flag=True, help=f"All rows of each table. Default: the {MOST} largest.")
 @click.option("--exit-code", "with_code", is_flag=True, help="Exit with 1 where files or config differ.")
+@click.option("--html", metavar="FILE", help="Write a page as well: one file that works without a network.")
 @remote_options
 @json_option
 @quiet_option
@@ -51,6 +52,7 @@ def command(
     platform: str | None,
     everything: bool,
     with_code: bool,
+    html: str | None,
     access: Access,
     as_json: bool,
     quiet: bool,
@@ -67,6 +69,11 @@ def command(
     with progress(quiet=quiet or as_json) as listener, contextlib.ExitStack() as packing:
         packer = _Packer(access, packing, listener)
         found = diff(packer.reference(before), packer.reference(after), platform, listener, access)
+    if html is not None:
+        from assembler.experiments.report.difference_page import difference_page
+        from assembler.experiments.report.write import write_file
+
+        write_file(difference_page(before, after, found), html)
     if as_json:
         from assembler.cli.difference_json import difference_json
 

@@ -35,9 +35,10 @@ MOST = 15
 @click.argument("image", metavar="IMAGE")
 @platform_option
 @remote_options
+@click.option("--html", metavar="FILE", help="Write a page as well: one file that works without a network.")
 @json_option
 @quiet_option
-def command(*, image: str, platform: str | None, access: Access, as_json: bool, quiet: bool) -> None:
+def command(*, image: str, platform: str | None, access: Access, html: str | None, as_json: bool, quiet: bool) -> None:
     """Show what is in an image and where the bytes are: by directory, by kind, by package, and the largest files.
 
     IMAGE is FILE.tar, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME:TAG], docker://NAME[:TAG] or
@@ -45,6 +46,11 @@ def command(*, image: str, platform: str | None, access: Access, as_json: bool, 
     """
     with progress(quiet=quiet) as listener:
         inspection = inspect(parse(image), platform, listener, access)
+    if html is not None:
+        from assembler.experiments.report.image_page import image_page
+        from assembler.experiments.report.write import write_file
+
+        write_file(image_page(image, inspection), html)
     if as_json:
         print_json(_json(inspection))
         return
