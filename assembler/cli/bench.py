@@ -28,8 +28,8 @@ from assembler.cli.options import (
 from assembler.cli.output import console, note, print_json
 from assembler.cli.progress import progress
 from assembler.cli.remote import remote_options
-from assembler.experiments.bench import Benched, Extent, Subject, bench
-from assembler.experiments.machine import machine_facts
+from assembler.experiments.bench.rounds import Benched, Extent, Subject, bench
+from assembler.experiments.facts.machine import machine_facts
 from assembler.oci.reference import parse
 from assembler.pipeline.test import Target, Terms, packed
 

@@ -10,13 +10,13 @@ from assembler.base.errors import UsageError
 from assembler.base.paths import show
 from assembler.cli.options import json_option, quiet_option
 from assembler.cli.output import console, note, print_json
-from assembler.experiments.measures import MEASURES, format_measure
+from assembler.experiments.results.measures import MEASURES, format_measure
 
 if TYPE_CHECKING:
-    from assembler.experiments.compare import Comparison, Difference
-    from assembler.experiments.records import TrialRecord
     from assembler.experiments.report.plots import PlotName
     from assembler.experiments.report.write import Form
+    from assembler.experiments.results.compare import Comparison, Difference
+    from assembler.experiments.results.records import TrialRecord
 
 _FORMS = ("html", "md", "csv", "svg", "png", "jsonl")
 _PLOTS = ("size-time", "waterfall", "treemap")
@@ -81,7 +81,7 @@ def _report(
     quiet: bool,
 ) -> None:
     from assembler.experiments.report.write import form_of, report, write
-    from assembler.experiments.results import read_results
+    from assembler.experiments.results.files import read_results
 
     forms = [form_of(output, form) for output in outputs]
     if len(set(outputs)) < len(outputs):
@@ -105,8 +105,8 @@ def _tell(notes: tuple[str, ...], *, quiet: bool) -> None:
 
 
 def _compare(paths: tuple[str, ...], outputs: tuple[str, ...], *, as_json: bool, quiet: bool) -> None:
-    from assembler.experiments.compare import compare
-    from assembler.experiments.results import read_results
+    from assembler.experiments.results.compare import compare
+    from assembler.experiments.results.files import read_results
 
     if len(paths) != 2 or outputs:
         raise UsageError("--compare takes two RESULTS, the older one first, and no -o")

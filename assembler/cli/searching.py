@@ -14,15 +14,15 @@ from assembler.base.units import format_size
 from assembler.cli.output import console, note, print_json
 from assembler.cli.progress import long_progress
 from assembler.cli.trials import default_output, opened
-from assembler.experiments.measures import MEASURES, format_measure
-from assembler.experiments.patch import apply, patch_of
-from assembler.experiments.tune import search_drops
+from assembler.experiments.drops.patch import apply, patch_of
+from assembler.experiments.results.measures import MEASURES, format_measure
+from assembler.experiments.trials.tune import search_drops
 
 if TYPE_CHECKING:
     from assembler.cli.trials import Hands
-    from assembler.experiments.findings import Findings
-    from assembler.experiments.matrix import Base
-    from assembler.experiments.tune import Wish
+    from assembler.experiments.drops.findings import Findings
+    from assembler.experiments.trials.matrix import Base
+    from assembler.experiments.trials.tune import Wish
 
 MOST: Final = 20
 """Rows of a table; `--json` has them all."""

@@ -11,11 +11,11 @@ from msgspec import Struct
 from assembler.base.errors import Interrupted, UsageError
 from assembler.cli.options import given_by, name_for
 from assembler.cli.output import console, note
-from assembler.experiments.axes import axes_of
-from assembler.experiments.matrix import Base, Matrix, declare, read_base
-from assembler.experiments.measures import MEASURES, format_measure
-from assembler.experiments.results import Writer
-from assembler.experiments.tune import header_of
+from assembler.experiments.results.files import Writer
+from assembler.experiments.results.measures import MEASURES, format_measure
+from assembler.experiments.trials.axes import axes_of
+from assembler.experiments.trials.matrix import Base, Matrix, declare, read_base
+from assembler.experiments.trials.tune import header_of
 from assembler.recipe.keys import format_override
 from assembler.recipe.types import Strategy
 from assembler.runtime.box import parse_duration
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from assembler.base.progress import Progress
     from assembler.cli.options import Changes
-    from assembler.experiments.records import TrialRecord
-    from assembler.experiments.tune import Wish
-    from assembler.experiments.work import Crew
+    from assembler.experiments.results.records import TrialRecord
+    from assembler.experiments.trials.tune import Wish
+    from assembler.experiments.trials.work import Crew
     from assembler.recipe.types import TuneSpec
     from assembler.remote.access import Access
 
@@ -117,13 +117,13 @@ def crew_for(hands: Hands, access: Access, progress: Progress) -> Iterator[Crew]
     if hands.scheduler is None:
         if hands.share is not None:
             raise UsageError("--share: only for --scheduler: on one machine nothing travels")
-        from assembler.experiments.processes import Processes
+        from assembler.experiments.trials.processes import Processes
 
         crew: Crew = Processes(hands.jobs or len(os.sched_getaffinity(0)))
     else:
         if hands.jobs is not None:
             raise UsageError("--jobs: a cluster's workers decide how many tasks they do at once")
-        from assembler.experiments.cluster import Cluster
+        from assembler.experiments.cluster.crew import Cluster
         from assembler.oci.reference import parse
 
         crew = Cluster(hands.scheduler, None if hands.share is None else parse(hands.share), access, progress)

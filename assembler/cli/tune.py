@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from assembler.cli.trials import Hands, Varied
-    from assembler.experiments.matrix import Base, Matrix
-    from assembler.experiments.tune import Tuned, Wish
+    from assembler.experiments.trials.matrix import Base, Matrix
+    from assembler.experiments.trials.tune import Tuned, Wish
     from assembler.remote.access import Access
 
 MOST: Final = 10
@@ -120,7 +120,7 @@ def command(
 
 
 def _wish(base: Base, wanted: Varied, access: Access, *, tested: bool, runtime: str | None, retry: bool) -> Wish:
-    from assembler.experiments.tune import Wish, check_measure
+    from assembler.experiments.trials.tune import Wish, check_measure
 
     spec = base.load().recipe.tune
     minimize = check_measure(wanted.minimize or spec.minimize or "compressed")
@@ -163,7 +163,7 @@ def _try_options(
         shown(quiet=quiet or as_json) as listener,
         opened(base, hands, path, wish, listener, quiet=quiet) as (crew, writer),
     ):
-        from assembler.experiments.tune import tune
+        from assembler.experiments.trials.tune import tune
 
         tuned = tune(matrix, base, wish, crew, writer, listener)
     if as_json:

@@ -10,13 +10,13 @@ import pytest
 
 from assembler.base.progress import Silent
 from assembler.base.units import format_size
-from assembler.experiments.measures import format_measure
 from assembler.experiments.report.difference_page import difference_page
 from assembler.experiments.report.image_page import image_page
 from assembler.experiments.report.markup import Markup
 from assembler.experiments.report.parts import page as plain_page
 from assembler.experiments.report.summary import Choices, front_of
 from assembler.experiments.report.trials_page import trials_page
+from assembler.experiments.results.measures import format_measure
 from assembler.oci.reference import parse
 from assembler.pipeline.diff import diff
 from assembler.pipeline.examine import inspect

@@ -14,7 +14,7 @@ from assembler.base.digest import Digest
 from assembler.base.errors import UsageError
 from assembler.cli import bench
 from assembler.cli.options import Changes
-from assembler.experiments.bench import Benched
+from assembler.experiments.bench.rounds import Benched
 from tests.tools import BRASM, attempt
 
 if TYPE_CHECKING:

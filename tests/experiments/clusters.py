@@ -47,7 +47,7 @@ class Process:
 
     def hands(self) -> list[int]:
         """Return the processes that do the tasks of a worker."""
-        return [pid for pid in _children(self.pid) if "assembler.experiments.hand" in _command(pid)]
+        return [pid for pid in _children(self.pid) if "assembler.experiments.cluster.hand" in _command(pid)]
 
     def workers(self) -> list[int]:
         """Return the processes that a nanny watches over."""

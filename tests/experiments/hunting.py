@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from assembler.base.digest import Digest
 from assembler.base.errors import RecipeError
-from assembler.experiments.candidates import Candidates, candidates
-from assembler.experiments.records import TestRow, TrialRecord
+from assembler.experiments.drops.candidates import Candidates, candidates
+from assembler.experiments.results.records import TestRow, TrialRecord
 from assembler.tree import Directory, size_of
 from tests.plan.making import loaded_recipe, plan_of
 from tests.trees import make_tree

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from assembler.base.digest import Digest, sha256
-from assembler.experiments.records import (
+from assembler.experiments.results.files import Results
+from assembler.experiments.results.records import (
     VERSION,
     FileRow,
     Header,
@@ -15,11 +16,10 @@ from assembler.experiments.records import (
     TestRow,
     TrialRecord,
 )
-from assembler.experiments.results import Results
 from assembler.oci.types import LAYER_GZIP, LAYER_ZSTD
 
 if TYPE_CHECKING:
-    from assembler.experiments.records import Outcome
+    from assembler.experiments.results.records import Outcome
 
 HOSTILE = "</script><img src=x onerror=\"document.title='harmed'\"><b>&amp;$x^2$ | `a` %{x}"
 """Ends a script, is markup to HTML, Plotly, Markdown and matplotlib, and would run."""

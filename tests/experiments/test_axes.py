@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assembler.base.errors import RecipeError, UsageError
-from assembler.experiments.axes import OWN, Axis, axes_of, parse_axis
+from assembler.experiments.trials.axes import OWN, Axis, axes_of, parse_axis
 from assembler.recipe import recipe_from_mapping
 from assembler.recipe.keys import format_override
 from assembler.recipe.types import TuneSpec

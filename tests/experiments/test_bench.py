@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from assembler.base.errors import ImageError, ProgramError
 from assembler.base.progress import Silent
-from assembler.experiments import turns
-from assembler.experiments.bench import Benched, Extent, Subject, bench
+from assembler.experiments.bench import turns
+from assembler.experiments.bench.rounds import Benched, Extent, Subject, bench
 from assembler.oci.reference import parse
 from assembler.pipeline.test import Target, Terms
 from assembler.recipe import load_recipe

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from assembler.base.globs import compile_glob
 from assembler.base.paths import ancestors, join, normalize
-from assembler.experiments.candidates import Candidate, candidates
-from assembler.experiments.droppable import exact_glob
+from assembler.experiments.drops.candidates import Candidate, candidates
+from assembler.experiments.drops.droppable import exact_glob
 from assembler.tree import Regular, Tree
 from tests.elf.build import elf
 from tests.experiments.hunting import Judge
@@ -21,7 +21,7 @@ from tests.plan.test_planner import LD, file, link
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from assembler.experiments.candidates import Candidates
+    from assembler.experiments.drops.candidates import Candidates
 
 DATA = """
 /usr/bin/app        file 0755 0:0 app

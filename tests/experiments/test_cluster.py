@@ -20,12 +20,12 @@ from assembler.base import digest as digests
 from assembler.base.content import FileContent
 from assembler.base.digest import Digest
 from assembler.base.errors import BrasmError, ProgramError, UsageError
-from assembler.experiments import cluster as module
-from assembler.experiments import hand, orders
-from assembler.experiments.cluster import Cluster
-from assembler.experiments.orders import Order, Reply
-from assembler.experiments.processes import Processes
-from assembler.experiments.work import Broken, Check, Checked, Squeeze, Squeezed
+from assembler.experiments.cluster import crew as module
+from assembler.experiments.cluster import hand, orders
+from assembler.experiments.cluster.crew import Cluster
+from assembler.experiments.cluster.orders import Order, Reply
+from assembler.experiments.trials.processes import Processes
+from assembler.experiments.trials.work import Broken, Check, Checked, Squeeze, Squeezed
 from assembler.layers.group import LayerSpec
 from assembler.layers.tars import Tar, tar_of
 from assembler.oci.reference import Reference, parse
@@ -39,7 +39,7 @@ from tests.trees import make_tree
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from assembler.experiments.work import Answer, Crew, Task
+    from assembler.experiments.trials.work import Answer, Crew, Task
 
 SLOW = random.Random(1).randbytes(150_000).hex()
 """What zstd works on for a while."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from assembler.experiments.cold import drop_from_memory, share_in_memory
+from assembler.experiments.bench.cold import drop_from_memory, share_in_memory
 from tests.tools import lack
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ import pytest
 from assembler.base.content import Bytes, read
 from assembler.base.digest import Digest
 from assembler.base.progress import Silent
-from assembler.experiments.processes import Folder, Processes
-from assembler.experiments.tasks import perform
-from assembler.experiments.work import Broken, Check, Squeeze, Squeezed
+from assembler.experiments.trials.processes import Folder, Processes
+from assembler.experiments.trials.tasks import perform
+from assembler.experiments.trials.work import Broken, Check, Squeeze, Squeezed
 from assembler.layers.group import LayerSpec
 from assembler.layers.render import RenderOptions, render
 from assembler.layers.tars import Tar, tar_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from assembler.base.content import Content
-    from assembler.experiments.work import Answer, Crew, Task
+    from assembler.experiments.trials.work import Answer, Crew, Task
     from assembler.oci.image import Compression
 
 CONFIG = b"""{

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from assembler.base.errors import ProgramError
-from assembler.experiments.launch import usage_of
+from assembler.experiments.bench.launch import usage_of
 from tests.tools import environment, wait_for
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def test_codes_that_are_allowed_and_no_input(tmp_path: Path) -> None:
 
 INTERRUPTED = """
 import signal, sys
-from assembler.experiments.launch import usage_of
+from assembler.experiments.bench.launch import usage_of
 def end(*_):
     raise KeyboardInterrupt
 signal.signal(signal.SIGTERM, end)

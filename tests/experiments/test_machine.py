@@ -7,7 +7,7 @@ import platform
 import pytest
 
 from assembler import __version__
-from assembler.experiments.machine import cpu_model, machine_facts
+from assembler.experiments.facts.machine import cpu_model, machine_facts
 
 
 def test_all_facts_are_there_and_say_something() -> None:

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from assembler.base.digest import sha256
 from assembler.base.errors import RecipeError, UsageError
 from assembler.cli.options import Changes, read_recipe
-from assembler.experiments.axes import MOST_VALUES, OWN, Axis, parse_axis
-from assembler.experiments.matrix import (
+from assembler.experiments.trials.axes import MOST_VALUES, OWN, Axis, parse_axis
+from assembler.experiments.trials.matrix import (
     Base,
     Matrix,
     choices,

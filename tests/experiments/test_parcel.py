@@ -23,9 +23,9 @@ from assembler.base.digest import Digest
 from assembler.base.errors import DestinationError, ImageError, SourceError, UsageError
 from assembler.base.paths import from_bytes
 from assembler.base.progress import Silent
-from assembler.experiments import depot
-from assembler.experiments.depot import Depot, folder_of
-from assembler.experiments.parcel import ARTIFACT, SCRIPT, Parcel, Sender, Share, check_share, open_parcel
+from assembler.experiments.cluster import depot
+from assembler.experiments.cluster.depot import Depot, folder_of
+from assembler.experiments.cluster.parcel import ARTIFACT, SCRIPT, Parcel, Sender, Share, check_share, open_parcel
 from assembler.layers.group import LayerSpec
 from assembler.layers.tars import Tar, tar_of
 from assembler.oci.reference import Reference, parse

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assembler.experiments.pareto import pareto_front
+from assembler.experiments.results.pareto import pareto_front
 
 Points = list[tuple[float, float]]
 few = st.integers(0, 6).map(float)  # so few values that there are ties

@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from assembler.base.digest import Digest
 from assembler.base.errors import RecipeError
-from assembler.experiments.droppable import exact_glob
-from assembler.experiments.findings import Finding, Findings
-from assembler.experiments.patch import apply, patch_of, patched
+from assembler.experiments.drops.droppable import exact_glob
+from assembler.experiments.drops.findings import Finding, Findings
+from assembler.experiments.drops.patch import apply, patch_of, patched
 from assembler.recipe import load_recipe
 from tests.tools import need, run
 
@@ -181,7 +181,7 @@ def test_what_was_not_saved_is_not_told() -> None:
     [("[select\n", "recipe.toml: not TOML"), ("", "recipe.toml: lines cannot be added to select.drop")],
 )
 def test_what_cannot_be_patched_is_told(text: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assembler.experiments.patch._says", lambda *_: False)
+    monkeypatch.setattr("assembler.experiments.drops.patch._says", lambda *_: False)
     with pytest.raises(RecipeError, match=message):
         patched(text, findings(), "recipe.toml")
 

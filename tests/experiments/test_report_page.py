@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 
 from assembler.base.errors import ProgramError, UsageError
 from assembler.base.paths import from_bytes
-from assembler.experiments.measures import MEASURES, format_measure
-from assembler.experiments.records import FileRow
 from assembler.experiments.report import markup
 from assembler.experiments.report.markup import Markup, Page, render, tag
 from assembler.experiments.report.payload import runs_of
 from assembler.experiments.report.summary import Choices, front_of, fronts_of, summarize
 from assembler.experiments.report.trials_page import trials_page
-from assembler.experiments.results import Results, read_results, results_lines
+from assembler.experiments.results.files import Results, read_results, results_lines
+from assembler.experiments.results.measures import MEASURES, format_measure
+from assembler.experiments.results.records import FileRow
 from tests.experiments.pages import Reader
 from tests.experiments.reporting import HOSTILE, root, sample, trial
 from tests.tools import ROOT

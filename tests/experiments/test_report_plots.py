@@ -13,7 +13,7 @@ from assembler.base.errors import ProgramError, UsageError
 from assembler.experiments.report.plots import PLOTS, PlotName, plot
 from assembler.experiments.report.points import AS_IN_RECIPE, MOST, axis_of, groups_of
 from assembler.experiments.report.summary import Choices
-from assembler.experiments.results import Results, results_lines
+from assembler.experiments.results.files import Results, results_lines
 from tests.experiments.reporting import HOSTILE, root, sample, trial
 from tests.tools import environment
 

@@ -8,10 +8,10 @@ import re
 
 import pytest
 
-from assembler.experiments.measures import format_measure
 from assembler.experiments.report.summary import Choices, front_of
 from assembler.experiments.report.text import comma_separated, markdown
-from assembler.experiments.results import Results
+from assembler.experiments.results.files import Results
+from assembler.experiments.results.measures import format_measure
 from tests.experiments.reporting import HOSTILE, sample, trial
 
 

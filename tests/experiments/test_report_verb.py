@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from assembler.base.errors import BrasmError, DestinationError, SourceError, UsageError
 from assembler.cli.report import command
-from assembler.experiments.results import Results, read_results, results_lines
+from assembler.experiments.results.files import Results, read_results, results_lines
 from tests.experiments.reporting import HOSTILE, sample
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from assembler.experiments.records import Step
 from assembler.experiments.report.squares import Box, squarify
 from assembler.experiments.report.waterfall import MOST, Bar, image_bars, levels, root_bars
+from assembler.experiments.results.records import Step
 from tests.experiments.reporting import root, sample, trial
 
 steps = st.lists(

@@ -19,9 +19,18 @@ from msgspec.structs import replace
 
 from assembler.base.digest import Digest, sha256
 from assembler.base.errors import DestinationError, SourceError
-from assembler.experiments.compare import Difference, compare
-from assembler.experiments.records import VERSION, FileRow, Header, Record, RootRecord, Step, TrialRecord, encode_record
-from assembler.experiments.results import Results, Writer, read_results, results_lines, write_results
+from assembler.experiments.results.compare import Difference, compare
+from assembler.experiments.results.files import Results, Writer, read_results, results_lines, write_results
+from assembler.experiments.results.records import (
+    VERSION,
+    FileRow,
+    Header,
+    Record,
+    RootRecord,
+    Step,
+    TrialRecord,
+    encode_record,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -258,8 +267,8 @@ def test_the_writer_of_another_process(tmp_path: Path) -> None:
     path = written(tmp_path / "r.jsonl")
     script = f"""
         import time
-        from assembler.experiments.records import Header
-        from assembler.experiments.results import Writer
+        from assembler.experiments.results.records import Header
+        from assembler.experiments.results.files import Writer
         with Writer({path!r}, Header({VERSION}, "1.0", "app")):
             print("here", flush=True)
             time.sleep(600)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from assembler.base.progress import Silent
-from assembler.experiments.processes import Processes
-from assembler.experiments.records import RootRecord
-from assembler.experiments.results import read_results
-from assembler.experiments.tune import summary, tune
-from assembler.experiments.work import Check, Squeeze
+from assembler.experiments.results.files import read_results
+from assembler.experiments.results.records import RootRecord
+from assembler.experiments.trials.processes import Processes
+from assembler.experiments.trials.tune import summary, tune
+from assembler.experiments.trials.work import Check, Squeeze
 from assembler.oci.reference import Reference
 from assembler.pipeline.make import Sources, pack
 from tests.experiments.trials import Counting, base_of, exactly, matrix_of, ran, runner, wish, writer

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from assembler.base.errors import NegativeAnswer, UsageError
 from assembler.base.paths import ancestors
-from assembler.experiments.search import Limits, search
+from assembler.experiments.drops.search import Limits, search
 from tests.experiments.hunting import Judge, trial
 
 DATA = "".join(

@@ -10,7 +10,7 @@ import pytest
 
 from assembler.base.content import Bytes
 from assembler.base.errors import ElfError
-from assembler.experiments.startup import Startup, startup_cost
+from assembler.experiments.facts.startup import Startup, startup_cost
 from assembler.oci.types import ContainerConfig
 from assembler.tree import Regular, Tree
 from tests.elf.build import elf

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from assembler.base.content import Bytes
 from assembler.base.progress import Silent
-from assembler.experiments.axes import parse_axis
-from assembler.experiments.matrix import Base, declare
-from assembler.experiments.measures import MEASURES
-from assembler.experiments.records import VERSION, Header, TestRow
-from assembler.experiments.results import Writer
-from assembler.experiments.tasks import perform
-from assembler.experiments.tune import Wish, runner_of
-from assembler.experiments.work import Check, Checked, Done
+from assembler.experiments.results.files import Writer
+from assembler.experiments.results.measures import MEASURES
+from assembler.experiments.results.records import VERSION, Header, TestRow
+from assembler.experiments.trials.axes import parse_axis
+from assembler.experiments.trials.matrix import Base, declare
+from assembler.experiments.trials.tasks import perform
+from assembler.experiments.trials.tune import Wish, runner_of
+from assembler.experiments.trials.work import Check, Checked, Done
 from assembler.remote.access import Access
 from tests.trees import make_folder
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from assembler.base.content import Content
     from assembler.base.digest import Digest
-    from assembler.experiments.matrix import Candidate, Matrix
-    from assembler.experiments.records import TrialRecord
-    from assembler.experiments.runner import Runner
-    from assembler.experiments.work import Crew, Task
+    from assembler.experiments.results.records import TrialRecord
+    from assembler.experiments.trials.matrix import Candidate, Matrix
+    from assembler.experiments.trials.runner import Runner
+    from assembler.experiments.trials.work import Crew, Task
     from assembler.layers.tars import Tar
 
 TREE = r"""

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from assembler.base.paths import show
 from assembler.base.units import format_size
-from assembler.experiments.records import FileRow
 from assembler.experiments.report import parts
 from assembler.experiments.report.markup import Markup, asset, tag
 from assembler.experiments.report.parts import Cell, count_cell, path_cell, size_cell
 from assembler.experiments.report.payload import encode
+from assembler.experiments.results.records import FileRow
 from assembler.tree import Regular
 
 if TYPE_CHECKING:

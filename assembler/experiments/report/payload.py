@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from assembler.experiments.measures import format_measure
 from assembler.experiments.report.points import axis_of, groups_of
 from assembler.experiments.report.summary import BY_OUTCOME, fronts_of, measures_of, option_text, title_of
 from assembler.experiments.report.waterfall import image_bars, root_bars
+from assembler.experiments.results.measures import format_measure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from assembler.base.digest import Digest
-    from assembler.experiments.records import FileRow, RootRecord, TrialRecord
     from assembler.experiments.report.summary import Summary
+    from assembler.experiments.results.records import FileRow, RootRecord, TrialRecord
 
 
 def trials_payload(summary: Summary, roots: Mapping[Digest, RootRecord]) -> bytes:

@@ -24,10 +24,10 @@ from assembler.experiments.report.waterfall import image_bars, levels, root_bars
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from assembler.experiments.records import FileRow, RootRecord, TrialRecord
     from assembler.experiments.report.points import Group
     from assembler.experiments.report.summary import Choices, Summary
-    from assembler.experiments.results import Results
+    from assembler.experiments.results.files import Results
+    from assembler.experiments.results.records import FileRow, RootRecord, TrialRecord
 
 PlotName = Literal["size-time", "waterfall", "treemap"]
 PLOTS: Final[tuple[PlotName, ...]] = get_args(PlotName)

@@ -12,7 +12,7 @@ from assembler.experiments.report.summary import BY_OUTCOME, OUTCOMES, option_te
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from assembler.experiments.records import TrialRecord
+    from assembler.experiments.results.records import TrialRecord
 
 MOST: Final = 8
 """Groups that look different."""

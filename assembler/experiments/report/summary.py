@@ -10,14 +10,14 @@ import msgspec
 from msgspec import Struct
 
 from assembler.base.errors import UsageError
-from assembler.experiments.measures import MEASURES
-from assembler.experiments.pareto import pareto_front
-from assembler.experiments.records import Outcome, TrialRecord
+from assembler.experiments.results.measures import MEASURES
+from assembler.experiments.results.pareto import pareto_front
+from assembler.experiments.results.records import Outcome, TrialRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from assembler.experiments.results import Results
+    from assembler.experiments.results.files import Results
 
 OUTCOMES: Final[tuple[Outcome, ...]] = ("passed", "untested", "failed", "error")
 """In the order in which reports list them."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from assembler.base.paths import show
 from assembler.base.units import format_size
-from assembler.experiments.measures import format_measure
 from assembler.experiments.report.summary import (
     Choices,
     exact_text,
@@ -21,13 +20,14 @@ from assembler.experiments.report.summary import (
     title_of,
 )
 from assembler.experiments.report.waterfall import image_bars, levels, root_bars
+from assembler.experiments.results.measures import format_measure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from assembler.experiments.records import TrialRecord
     from assembler.experiments.report.summary import Summary
-    from assembler.experiments.results import Results
+    from assembler.experiments.results.files import Results
+    from assembler.experiments.results.records import TrialRecord
 
 _MARKS: Final = re.compile(r"[\\`*\[\]<>|~&$]|(?<!\w)_|_(?!\w)")
 """What may mean something to Markdown in the middle of a line; `_` between letters does not."""

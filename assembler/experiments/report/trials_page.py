@@ -6,7 +6,6 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 from assembler.base.errors import ProgramError
-from assembler.experiments.measures import format_measure
 from assembler.experiments.report import parts
 from assembler.experiments.report.markup import Markup, asset, join, tag
 from assembler.experiments.report.parts import Cell
@@ -23,13 +22,14 @@ from assembler.experiments.report.summary import (
     summarize,
     title_of,
 )
+from assembler.experiments.results.measures import format_measure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from assembler.experiments.records import TrialRecord
     from assembler.experiments.report.summary import Choices
-    from assembler.experiments.results import Results
+    from assembler.experiments.results.files import Results
+    from assembler.experiments.results.records import TrialRecord
 
 _LONG: Final = 60
 """Characters of an option's value that a table shows."""

@@ -11,7 +11,7 @@ from assembler.oci.types import LAYER_FORMATS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from assembler.experiments.records import LayerRow, RootRecord, Step, TrialRecord
+    from assembler.experiments.results.records import LayerRow, RootRecord, Step, TrialRecord
 
 MOST: Final = 12
 """Rules that have a bar of their own."""

@@ -12,7 +12,7 @@ from assembler.base.files import atomic_file, write_all
 if TYPE_CHECKING:
     from assembler.experiments.report.plots import PlotName
     from assembler.experiments.report.summary import Choices
-    from assembler.experiments.results import Results
+    from assembler.experiments.results.files import Results
 
 Form = Literal["html", "md", "csv", "svg", "png", "jsonl"]
 FORMS: Final[tuple[Form, ...]] = get_args(Form)
@@ -63,7 +63,7 @@ def report(results: Results, choices: Choices, form: Form, plot_name: PlotName |
 
             return comma_separated(results)
         case "jsonl":
-            from assembler.experiments.results import results_lines
+            from assembler.experiments.results.files import results_lines
 
             return b"".join(results_lines(results))
         case "svg" | "png":

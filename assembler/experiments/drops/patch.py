@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from assembler.base.errors import RecipeError
 from assembler.base.files import atomic_file, write_all
 from assembler.base.units import format_size
-from assembler.experiments.measures import MEASURES, format_measure
+from assembler.experiments.results.measures import MEASURES, format_measure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tomlkit.items import Array
     from tomlkit.toml_document import TOMLDocument
 
-    from assembler.experiments.findings import Finding, Findings
+    from assembler.experiments.drops.findings import Finding, Findings
 
 _HEADER: Final = re.compile(r"^[ \t]*\[\[?[ \t]*([^\]\s.]+)", re.MULTILINE)
 _SELECT: Final = re.compile(r"^[ \t]*\[[ \t]*select[ \t]*\][^\n]*", re.MULTILINE)

@@ -1,7 +1,7 @@
 """The crew of a Dask cluster: tasks done on as many machines as have a `dask worker` that knows the scheduler.
 
-The parent plans; workers get tars, in parcels, from a share that all of them reach, and tasks as JSON (`experiments.
-orders`). Dask sees to it that what a worker had begun when it died is done by another one.
+The parent plans; workers get tars, in parcels, from a share that all of them reach, and tasks as JSON
+(`experiments.cluster.orders`). Dask sees to it that what a worker had begun when it died is done by another one.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from urllib.parse import urlsplit
 from assembler import __version__
 from assembler.base.errors import BrasmError, ProgramError, UsageError
 from assembler.base.files import destination_errors
-from assembler.experiments import orders, station
-from assembler.experiments.orders import Order, Reply
-from assembler.experiments.parcel import Sender, Share, check_share
-from assembler.experiments.work import Broken, Done
+from assembler.experiments.cluster import orders, station
+from assembler.experiments.cluster.orders import Order, Reply
+from assembler.experiments.cluster.parcel import Sender, Share, check_share
+from assembler.experiments.trials.work import Broken, Done
 from assembler.oci.reference import Reference
 from assembler.remote.connection import is_loopback
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from assembler.base.digest import Digest
     from assembler.base.progress import Progress
-    from assembler.experiments.work import Answer, Task
+    from assembler.experiments.trials.work import Answer, Task
     from assembler.layers.tars import Tar
     from assembler.oci.types import Descriptor
     from assembler.remote.access import Access

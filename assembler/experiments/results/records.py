@@ -142,7 +142,7 @@ class TrialRecord(Struct, frozen=True, tag_field="kind", tag="trial"):
         image: the digest of the manifest: what `brasm pack` with these options writes.
         root: the digest of its `RootRecord`.
         layers: from the lowest up.
-        measures: by the names of `experiments.measures`.
+        measures: by the names of `experiments.results.measures`.
         tests: in the recipe's order.
         log: one line each, of what was done for this trial: what was shared with others is said so.
         command: a command that packs the same image.

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 from assembler.base.content import SharedFile, Span
 from assembler.base.errors import Interrupted, SourceError
 from assembler.base.files import atomic_file, destination_errors, write_all
-from assembler.experiments.tasks import ends_at_once, name_of_worker, perform
-from assembler.experiments.work import Broken, Done, Task
+from assembler.experiments.trials.tasks import ends_at_once, name_of_worker, perform
+from assembler.experiments.trials.work import Broken, Done, Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

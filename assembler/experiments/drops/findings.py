@@ -11,12 +11,12 @@ from msgspec import Struct
 
 from assembler.base.digest import Digest
 from assembler.base.paths import show
-from assembler.experiments.records import TrialRecord
+from assembler.experiments.results.records import TrialRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from assembler.experiments.droppable import Droppable
+    from assembler.experiments.drops.droppable import Droppable
 
 
 class Finding(Struct, frozen=True):

@@ -1,7 +1,7 @@
 """What runs inside a dask worker: it hands orders to processes of its own, which do them, and ends these.
 
-Each thread of the worker has one such process at a time (`experiments.hand`). Functions here are named by the client
-and run by dask; nothing of dask is imported.
+Each thread of the worker has one such process at a time (`experiments.cluster.hand`). Functions here are named by the
+client and run by dask; nothing of dask is imported.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import IO, Final
 
 from assembler import __version__
 from assembler.base.errors import ProgramError
-from assembler.experiments import depot, orders
-from assembler.experiments.orders import Head, Reply
+from assembler.experiments.cluster import depot, orders
+from assembler.experiments.cluster.orders import Head, Reply
 
 _TO_END: Final = 15.0
 """Seconds that a process has to stop its container and tidy up."""
@@ -34,7 +34,7 @@ class _Hand:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "assembler.experiments.hand"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-m", "assembler.experiments.cluster.hand"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
 
     def ask(self, order: bytes) -> bytes:

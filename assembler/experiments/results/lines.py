@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from assembler.base.errors import SourceError
 from assembler.base.paths import show
-from assembler.experiments.records import DECODER, VERSION, Record
+from assembler.experiments.results.records import DECODER, VERSION, Record
 
 _START: Final = b'{"kind":"results"'
 """How each file begins."""

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from assembler.experiments.measures import rounded
-from assembler.experiments.records import LayerRow, TrialRecord
-from assembler.experiments.stages import Prepared, image_of, layer_row
-from assembler.experiments.trial import check_digest
-from assembler.experiments.work import Broken, Checked, Squeezed
+from assembler.experiments.results.measures import rounded
+from assembler.experiments.results.records import LayerRow, TrialRecord
+from assembler.experiments.trials.stages import Prepared, image_of, layer_row
+from assembler.experiments.trials.trial import check_digest
+from assembler.experiments.trials.work import Broken, Checked, Squeezed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from assembler.experiments.records import Outcome, TestRow
-    from assembler.experiments.trial import Answers, Trial
-    from assembler.experiments.work import Answer, Task
+    from assembler.experiments.results.records import Outcome, TestRow
+    from assembler.experiments.trials.trial import Answers, Trial
+    from assembler.experiments.trials.work import Answer, Task
 
 
 def record_of(trial: Trial, answers: Answers, command: str) -> TrialRecord:

@@ -36,10 +36,10 @@ from assembler.base.digest import Digest
 from assembler.base.errors import DestinationError, ElfError, ProgramError, RootError
 from assembler.base.paths import show
 from assembler.base.progress import Silent
-from assembler.experiments.launch import usage_of
-from assembler.experiments.starting import first_start
-from assembler.experiments.startup import Startup, startup_cost
-from assembler.experiments.turns import take_turn
+from assembler.experiments.bench.launch import usage_of
+from assembler.experiments.bench.starting import first_start
+from assembler.experiments.bench.turns import take_turn
+from assembler.experiments.facts.startup import Startup, startup_cost
 from assembler.oci.reference import Reference
 from assembler.oci.types import LAYER_FORMATS
 from assembler.pipeline.run import remove, unpacked

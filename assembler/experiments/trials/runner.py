@@ -16,19 +16,19 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from assembler.base.errors import BrasmError, Interrupted
-from assembler.experiments.matrix import Candidate
-from assembler.experiments.record_of import record_of
-from assembler.experiments.stages import Prepared, SourceDigests, plan_key, prepare
-from assembler.experiments.trial import Answers, Failure, Trial, known_answers, trial_of
+from assembler.experiments.trials.matrix import Candidate
+from assembler.experiments.trials.record_of import record_of
+from assembler.experiments.trials.stages import Prepared, SourceDigests, plan_key, prepare
+from assembler.experiments.trials.trial import Answers, Failure, Trial, known_answers, trial_of
 from assembler.pipeline.make import draft
 from assembler.recipe.types import LoadedRecipe
 
 if TYPE_CHECKING:
     from assembler.base.digest import Digest
     from assembler.base.progress import Progress
-    from assembler.experiments.records import TrialRecord
-    from assembler.experiments.results import Writer
-    from assembler.experiments.work import Crew, Task
+    from assembler.experiments.results.files import Writer
+    from assembler.experiments.results.records import TrialRecord
+    from assembler.experiments.trials.work import Crew, Task
     from assembler.layers.tars import Tar
     from assembler.pipeline.make import Draft, Sources
 

@@ -1,4 +1,4 @@
-"""The process that does the tasks of a cluster's worker, one at a time: `python -m assembler.experiments.hand`.
+"""The process that does the tasks of a cluster's worker, one at a time: `python -m assembler.experiments.cluster.hand`.
 
 In, on standard input: orders, a line each. Out, on standard output: a reply for each. Tasks are not done in dask's own
 process, since there others work in other threads, who would be measured too, and a container that is cut off could not
@@ -14,18 +14,18 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from assembler.base.errors import BrasmError, Interrupted
-from assembler.experiments import orders
-from assembler.experiments.depot import Depot
-from assembler.experiments.orders import Order, Reply
-from assembler.experiments.parcel import Share
-from assembler.experiments.tasks import ends_at_once, name_of_worker, perform
-from assembler.experiments.work import Broken, Check
+from assembler.experiments.cluster import orders
+from assembler.experiments.cluster.depot import Depot
+from assembler.experiments.cluster.orders import Order, Reply
+from assembler.experiments.cluster.parcel import Share
+from assembler.experiments.trials.tasks import ends_at_once, name_of_worker, perform
+from assembler.experiments.trials.work import Broken, Check
 from assembler.remote.access import Access
 
 if TYPE_CHECKING:
     from types import FrameType
 
-    from assembler.experiments.work import Answer, Task
+    from assembler.experiments.trials.work import Answer, Task
 
 _IDLE: Final = 600.0
 """Seconds without an order after which a process ends by itself: the run may have ended without saying so."""

@@ -24,14 +24,14 @@ from assembler.base.content import CHUNK, SharedFile, Span
 from assembler.base.errors import DestinationError, SourceError
 from assembler.base.files import destination_errors, temporary_name
 from assembler.base.paths import show
-from assembler.experiments.parcel import Part, open_parcel
+from assembler.experiments.cluster.parcel import Part, open_parcel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from assembler.base.content import Content
     from assembler.base.digest import Digest
-    from assembler.experiments.parcel import Piece, Share
+    from assembler.experiments.cluster.parcel import Piece, Share
     from assembler.oci.types import Descriptor
 
 _PREFIX: Final = "brasm-trials-"

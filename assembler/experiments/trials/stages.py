@@ -19,9 +19,9 @@ from assembler.base.content import Bytes
 from assembler.base.digest import Digest
 from assembler.base.errors import SourceError
 from assembler.base.paths import show
-from assembler.experiments.measures import rounded
-from assembler.experiments.records import FileRow, LayerRow, RootRecord, Step
-from assembler.experiments.startup import startup_cost
+from assembler.experiments.facts.startup import startup_cost
+from assembler.experiments.results.measures import rounded
+from assembler.experiments.results.records import FileRow, LayerRow, RootRecord, Step
 from assembler.layers.compress import DEFAULT_LEVELS
 from assembler.layers.group import LayerSpec, group
 from assembler.layers.render import made_by, pieces
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from assembler.base.progress import Progress
-    from assembler.experiments.work import Squeezed
+    from assembler.experiments.trials.work import Squeezed
     from assembler.pipeline.make import Draft, Sources
     from assembler.plan.types import Decision, Plan
     from assembler.sources.open import Source

@@ -28,15 +28,15 @@ from typing import TYPE_CHECKING, Final, Protocol
 from msgspec import Struct
 
 from assembler.base.errors import NegativeAnswer, UsageError
-from assembler.experiments.findings import Accepted, Findings, Rejection, gather, rejection
-from assembler.experiments.measures import MEASURES, format_measure
+from assembler.experiments.drops.findings import Accepted, Findings, Rejection, gather, rejection
+from assembler.experiments.results.measures import MEASURES, format_measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from assembler.experiments.candidates import Candidate, Candidates
-    from assembler.experiments.droppable import Droppable
-    from assembler.experiments.records import TrialRecord
+    from assembler.experiments.drops.candidates import Candidate, Candidates
+    from assembler.experiments.drops.droppable import Droppable
+    from assembler.experiments.results.records import TrialRecord
 
     _Tried = tuple[Candidate, TrialRecord]
     _Order = tuple[int, str, int]

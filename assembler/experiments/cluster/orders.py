@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from assembler.base.digest import Digest
 from assembler.base.errors import UsageError
-from assembler.experiments.work import Answer, Task
+from assembler.experiments.trials.work import Answer, Task
 from assembler.oci.reference import Reference
 from assembler.oci.types import Descriptor
 

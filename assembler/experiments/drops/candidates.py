@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from assembler.base.paths import ancestors, name, parent, to_bytes
-from assembler.experiments.droppable import Droppable
+from assembler.experiments.drops.droppable import Droppable
 from assembler.graph.types import closure
 
 if TYPE_CHECKING:

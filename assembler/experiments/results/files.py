@@ -1,4 +1,4 @@
-"""Files of results: JSON Lines of `experiments.records`, appended to while trials run, read while they do.
+"""Files of results: JSON Lines of `experiments.results.records`, appended to while trials run, read while they do.
 
 In: records. Out: a file that has whole lines only, whatever happened meanwhile; and `Results`, what one or more of such
 files say together. Of two records of one trial the later one counts: the later line, and the later file.
@@ -20,15 +20,15 @@ from assembler.base.digest import Digest
 from assembler.base.errors import DestinationError, SourceError
 from assembler.base.files import atomic_file, destination_errors, sync_folder, write_all
 from assembler.base.paths import show
-from assembler.experiments.lines import parse_lines
-from assembler.experiments.records import Header, Record, RootRecord, TrialRecord, encode_record
+from assembler.experiments.results.lines import parse_lines
+from assembler.experiments.results.records import Header, Record, RootRecord, TrialRecord, encode_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import TracebackType
     from typing import Self
 
-    from assembler.experiments.lines import Lines
+    from assembler.experiments.results.lines import Lines
 
 _SYNC_SECONDS: Final = 1.0
 _HINT: Final = "give another file with -o"

@@ -2,7 +2,7 @@
 
 `Squeeze`: compress a tar, measure it, forget the bytes. `Check`: put a root filesystem to the recipe's tests. Both name
 what they work on by its digest; a worker asks its `Tars` for it. What tasks there are, and that each is done once, is
-decided by `experiments.runner`.
+decided by `experiments.trials.runner`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 
 from assembler.base.digest import Digest
-from assembler.experiments.records import TestRow
+from assembler.experiments.results.records import TestRow
 from assembler.oci.image import Compression
 from assembler.recipe.types import RunSpec, TestSpec
 

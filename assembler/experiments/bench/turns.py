@@ -11,8 +11,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from assembler.base.errors import ProgramError, RootError
-from assembler.experiments.cold import drop_from_memory
-from assembler.experiments.starting import first_start, start
+from assembler.experiments.bench.cold import drop_from_memory
+from assembler.experiments.bench.starting import first_start, start
 from assembler.pipeline.test import limit_notes, own_root, setting_of
 from assembler.runtime.case import run_test
 from assembler.runtime.container import held_signals

@@ -12,17 +12,17 @@ from msgspec import Struct
 
 from assembler.base import digest as digests
 from assembler.base.digest import Digest
-from assembler.experiments.identity import trial_id
-from assembler.experiments.matrix import Candidate
-from assembler.experiments.stages import Prepared, check_config, level_of
-from assembler.experiments.work import Check, Checked, Squeeze, Squeezed
+from assembler.experiments.trials.identity import trial_id
+from assembler.experiments.trials.matrix import Candidate
+from assembler.experiments.trials.stages import Prepared, check_config, level_of
+from assembler.experiments.trials.work import Check, Checked, Squeeze, Squeezed
 from assembler.oci.image import LAYER_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from assembler.experiments.records import TrialRecord
-    from assembler.experiments.work import Answer, Task
+    from assembler.experiments.results.records import TrialRecord
+    from assembler.experiments.trials.work import Answer, Task
 
 _COMPRESSIONS: Final = {media_type: kind for kind, media_type in LAYER_TYPES.items()}
 

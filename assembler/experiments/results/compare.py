@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
-from assembler.experiments.measures import MEASURES
-from assembler.experiments.records import TrialRecord
-from assembler.experiments.results import place_of
+from assembler.experiments.results.files import place_of
+from assembler.experiments.results.measures import MEASURES
+from assembler.experiments.results.records import TrialRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from assembler.experiments.results import Results
+    from assembler.experiments.results.files import Results
 
 Pair = tuple[TrialRecord, TrialRecord]
 

@@ -14,13 +14,13 @@ from msgspec.structs import replace
 
 from assembler import __version__
 from assembler.base.errors import UsageError
-from assembler.experiments.identity import RecipeDigests
-from assembler.experiments.machine import machine_facts
-from assembler.experiments.matrix import Base, Candidate, Matrix, reproduce
-from assembler.experiments.measures import MEASURES
-from assembler.experiments.pareto import pareto_front
-from assembler.experiments.records import VERSION, Header, TrialRecord
-from assembler.experiments.runner import Runner, Terms
+from assembler.experiments.facts.machine import machine_facts
+from assembler.experiments.results.measures import MEASURES
+from assembler.experiments.results.pareto import pareto_front
+from assembler.experiments.results.records import VERSION, Header, TrialRecord
+from assembler.experiments.trials.identity import RecipeDigests
+from assembler.experiments.trials.matrix import Base, Candidate, Matrix, reproduce
+from assembler.experiments.trials.runner import Runner, Terms
 from assembler.pipeline.build import BuildOptions, build, has_defconfig
 from assembler.pipeline.make import Sources
 from assembler.remote.access import Access
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from assembler.base.progress import Progress
-    from assembler.experiments.findings import Findings
-    from assembler.experiments.results import Writer
-    from assembler.experiments.work import Crew
+    from assembler.experiments.drops.findings import Findings
+    from assembler.experiments.results.files import Writer
+    from assembler.experiments.trials.work import Crew
     from assembler.recipe.types import LoadedRecipe
 
 GOOD = frozenset({"passed", "untested"})
@@ -152,8 +152,8 @@ def search_drops(
         NegativeAnswer: the recipe fails its own tests.
         BrasmError: the recipe is wrong, or there is no room, no worker, or a signal.
     """
-    from assembler.experiments.candidates import candidates  # a grid needs neither
-    from assembler.experiments.search import Limits, search
+    from assembler.experiments.drops.candidates import candidates  # a grid needs neither
+    from assembler.experiments.drops.search import Limits, search
 
     runner = runner_of(base, replace(wish, seconds=None), crew, writer, progress)
     drawn = runner.draft(base.load())

@@ -16,9 +16,9 @@ from assembler.base.content import SharedFile, Span
 from assembler.base.decompress import decompress
 from assembler.base.errors import BrasmError, DestinationError, Interrupted
 from assembler.base.progress import Silent
-from assembler.experiments.measures import rounded
-from assembler.experiments.records import TestRow
-from assembler.experiments.work import Answer, Broken, Check, Checked, Squeeze, Squeezed, Tars, Task
+from assembler.experiments.results.measures import rounded
+from assembler.experiments.results.records import TestRow
+from assembler.experiments.trials.work import Answer, Broken, Check, Checked, Squeeze, Squeezed, Tars, Task
 from assembler.layers.render import compress
 from assembler.oci.image import LAYER_TYPES, Image, Layer
 from assembler.oci.types import Descriptor, ImageConfig, decode

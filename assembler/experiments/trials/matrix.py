@@ -21,8 +21,8 @@ from msgspec.structs import replace
 
 from assembler.base.digest import Digest
 from assembler.base.errors import RecipeError, UsageError
-from assembler.experiments.axes import LIBC, MOST_VALUES, OWN, VARIANT
-from assembler.experiments.identity import RecipeDigests, recipe_digest, trial_id
+from assembler.experiments.trials.axes import LIBC, MOST_VALUES, OWN, VARIANT
+from assembler.experiments.trials.identity import RecipeDigests, recipe_digest, trial_id
 from assembler.recipe.keys import format_override, parse_override
 from assembler.recipe.load import override, read_toml, recipe_from_mapping
 from assembler.recipe.types import LoadedRecipe, Strategy
@@ -31,7 +31,7 @@ from assembler.recipe.variants import variant_values
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from assembler.experiments.axes import Axis
+    from assembler.experiments.trials.axes import Axis
 
 __all__ = [
     "Base",

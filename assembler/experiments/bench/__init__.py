@@ -1,0 +1,1 @@
+"""Benchmarks of images: rounds in which each has its turn."""

@@ -1,0 +1,1 @@
+"""Drops: the search for what no test misses, and the patch that leaves it out."""

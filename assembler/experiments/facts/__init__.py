@@ -1,0 +1,1 @@
+"""Facts that times depend on: of this machine, and of what a loader has to do."""

@@ -1,0 +1,1 @@
+"""Results: what is known of trials, as values, as files, and compared."""
