@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from msgspec import Struct
 
 from assembler.base.errors import UsageError
 from assembler.base.files import atomic_file, write_all
@@ -28,28 +29,33 @@ MOST: Final = 20
 """Rows of a table; `--json` has them all."""
 
 
+class Goal(Struct, frozen=True):
+    """What a search is for.
+
+    Attributes:
+        recipe: the recipe's file; None for a recipe of the command line alone.
+        attempts: how many trials it may take; None for any number.
+        patch: where the patch goes; None for standard output.
+        is_applied: whether the recipe is written in place of the patch.
+    """
+
+    recipe: str | None
+    attempts: int | None
+    patch: str | None
+    is_applied: bool
+
+
 def run_search(
-    recipe: str | None,
-    base: Base,
-    wish: Wish,
-    hands: Hands,
-    output: str | None,
-    patch: str | None,
-    *,
-    is_applied: bool,
-    as_json: bool,
-    quiet: bool,
+    base: Base, goal: Goal, wish: Wish, hands: Hands, output: str | None, *, as_json: bool, quiet: bool
 ) -> int:
     """Search, print what was found, and write the patch.
 
     Args:
-        recipe: the recipe's file; None for a recipe of the command line alone.
         base: the recipe.
+        goal: what the search is for.
         wish: how trials are run.
         hands: who does the work.
         output: the file of results.
-        patch: where the patch goes; None for standard output.
-        is_applied: whether the recipe is written in place of the patch.
         as_json: whether JSON is printed.
         quiet: whether nothing but the patch is.
 
@@ -57,39 +63,34 @@ def run_search(
         UsageError: there is no recipe file to patch.
         BrasmError: any of the tree.
     """
-    if recipe is None and (patch is not None or is_applied):
+    if goal.recipe is None and (goal.patch is not None or goal.is_applied):
         raise UsageError("there is no recipe file to patch", hint="brasm tune RECIPE")
     path = output or default_output(base)
     with (
         long_progress(quiet=quiet or as_json) as listener,
         opened(base, hands, path, wish, listener, quiet=quiet) as (crew, writer),
     ):
-        found = search_drops(base, wish, crew, writer, listener.status, Silent())
+        found = search_drops(base, wish, goal.attempts, crew, writer, listener.status, Silent())
+    text = None if goal.recipe is None else patch_of(goal.recipe, found, base.variant)
     if as_json:
-        print_json(
-            {
-                "results": path,
-                **_json(found),
-                "patch": None if recipe is None else patch_of(recipe, found, base.variant),
-            }
-        )
+        print_json({"results": path, **_json(found), "patch": text})
     elif not quiet:
         _print(found, path)
-    if recipe is not None and found.accepted:
-        _write(recipe, base, found, patch, is_applied=is_applied, printed=not as_json)
+    if text is not None and found.accepted:
+        _write(base, goal, found, text, printed=not as_json)
     return 0
 
 
-def _write(recipe: str, base: Base, found: Findings, patch: str | None, *, is_applied: bool, printed: bool) -> None:
-    if is_applied:
-        apply(recipe, found, base.variant)
-        note(f"wrote {recipe}")
-    if patch is not None:
-        with atomic_file(patch) as descriptor:
-            write_all(descriptor, patch_of(recipe, found, base.variant).encode())
-        note(f"wrote {patch}")
-    elif printed and not is_applied:
-        click.echo(patch_of(recipe, found, base.variant), nl=False)
+def _write(base: Base, goal: Goal, found: Findings, text: str, *, printed: bool) -> None:
+    if goal.is_applied and goal.recipe is not None:
+        apply(goal.recipe, found, base.variant)
+        note(f"wrote {goal.recipe}")
+    if goal.patch is not None:
+        with atomic_file(goal.patch) as descriptor:
+            write_all(descriptor, text.encode())
+        note(f"wrote {goal.patch}")
+    elif printed and not goal.is_applied:
+        click.echo(text, nl=False)
 
 
 def _json(found: Findings) -> dict[str, Any]:

@@ -50,6 +50,7 @@ MOST: Final = 10
     type=click.Choice(["tests"]),
     help="Search what can be dropped so that the recipe's tests still pass, in place of trying options.",
 )
+@click.option("--attempts", type=click.IntRange(2), metavar="N", help="Of a search: how many trials it may take.")
 @click.option("--patch", metavar="FILE", help="Of a search: where the patch to the recipe goes. Default: printed.")
 @click.option("--apply", "is_applied", is_flag=True, help="Of a search: write what it found into the recipe itself.")
 @click.option("--no-tests", is_flag=True, help="Do not run the recipe's tests: only sizes and times of packing.")
@@ -71,6 +72,7 @@ def command(
     recipe: str | None,
     changes: Changes,
     subject_to: str | None,
+    attempts: int | None,
     patch: str | None,
     is_applied: bool,
     no_tests: bool,
@@ -106,16 +108,19 @@ def command(
     if builds:
         wish = replace(wish, build=BuildOptions(buildroot, read_machine(machine)))
     if subject_to is not None:
-        from assembler.cli.searching import run_search
+        from assembler.cli.searching import Goal, run_search
         from assembler.recipe.find import find_recipe
 
         _refuse_grid(wanted, dry_run=dry_run, no_tests=no_tests)
         path = None if recipe is None else find_recipe(recipe)
         if is_applied and recipe is not None and not os.path.exists(recipe):
             raise UsageError(f"--apply: {recipe} ships with brasm", hint="--patch FILE, or a recipe of your own")
-        return run_search(path, base, wish, hands, output, patch, is_applied=is_applied, as_json=as_json, quiet=quiet)
-    if patch is not None or is_applied:
-        raise UsageError("--patch and --apply are of a search", hint="--subject-to tests searches what can be dropped")
+        goal = Goal(path, attempts, patch, is_applied)
+        return run_search(base, goal, wish, hands, output, as_json=as_json, quiet=quiet)
+    if patch is not None or is_applied or attempts is not None:
+        raise UsageError(
+            "--attempts, --patch and --apply are of a search", hint="--subject-to tests searches what can be dropped"
+        )
     return _try_options(base, wanted, wish, hands, output, dry_run=dry_run, as_json=as_json, quiet=quiet)
 
 
@@ -210,7 +215,8 @@ def _print(tuned: Tuned, wish: Wish, path: str) -> None:
     rows = sorted(
         good, key=lambda one: (one.outcome not in {"passed", "untested"}, one.measures[wish.minimize], one.number)
     )
-    print_trials(rows[:MOST], f"the {min(MOST, len(rows))} with the least {wish.minimize}")
+    if rows:
+        print_trials(rows[:MOST], f"the {min(MOST, len(rows))} with the least {wish.minimize}")
     for line in _summary(tuned):
         note(line)
     note(f"results: {path}; brasm report {path} -o report.html makes a page of them")
@@ -227,7 +233,9 @@ def _summary(tuned: Tuned) -> Iterator[str]:
         )
         if tuned.count(outcome)
     )
-    yield f"{len(tuned.records):,} trials: {counts or 'none'}; {tuned.earlier:,} of them recorded before"
+    trials = "1 trial" if len(tuned.records) == 1 else f"{len(tuned.records):,} trials"
+    earlier = f"; {tuned.earlier:,} recorded before" if tuned.earlier else ""
+    yield f"{trials}: {counts or 'none finished'}{earlier}"
     if tuned.missing:
         yield f"the time is up: {tuned.missing:,} trials were not run; the same command goes on"
     if tuned.best is not None:

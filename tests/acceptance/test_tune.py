@@ -186,7 +186,7 @@ WORDS: Final = [
     (("--minimize", "compresed"), "--minimize compresed: no such measure", "did you mean 'compressed'?"),
     (("--budget", "soon"), "'soon'", ""),
     (("--share", "oci:x"), "--share: only for --scheduler", ""),
-    (("--patch", "x"), "--patch and --apply are of a search", "--subject-to tests"),
+    (("--patch", "x"), "--attempts, --patch and --apply are of a search", "--subject-to tests"),
     (("--subject-to", "tests"), "--subject-to: a search tries drops, and no options", ""),
     (("--no-tests", "--subject-to", "tests"), "--no-tests: a search needs tests", ""),
     (("--scheduler", "tcp://127.0.0.1:1", "--jobs", "2"), "--jobs: a cluster's workers decide", ""),

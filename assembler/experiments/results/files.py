@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from assembler.base.digest import Digest
 from assembler.base.errors import DestinationError, SourceError
-from assembler.base.files import atomic_file, destination_errors, sync_folder, write_all
+from assembler.base.files import destination_errors, sync_folder, write_all
 from assembler.base.paths import show
 from assembler.experiments.results.lines import parse_lines
 from assembler.experiments.results.records import Header, Record, RootRecord, TrialRecord, encode_record
@@ -82,17 +82,6 @@ def results_lines(results: Results) -> Iterator[bytes]:
     records: list[Record] = [*results.headers, *results.roots.values(), *results.trials]
     for record in records:
         yield encode_record(record) + b"\n"
-
-
-def write_results(results: Results, path: str) -> None:
-    """Write a file that says the same, whole or not at all.
-
-    Raises:
-        DestinationError: it cannot be written.
-    """
-    with atomic_file(path) as descriptor:
-        for line in results_lines(results):
-            write_all(descriptor, line)
 
 
 class Writer:

@@ -143,9 +143,15 @@ class Attempts:
 
 
 def search_drops(
-    base: Base, wish: Wish, crew: Crew, writer: Writer, tell: Callable[[str], None], progress: Progress
+    base: Base,
+    wish: Wish,
+    attempts: int | None,
+    crew: Crew,
+    writer: Writer,
+    tell: Callable[[str], None],
+    progress: Progress,
 ) -> Findings:
-    """Search what can be dropped from a recipe's image so that its tests still pass.
+    """Search what can be dropped from a recipe's image so that its tests still pass, in so many attempts at most.
 
     Raises:
         UsageError: the measure differs from run to run, or the recipe has no tests.
@@ -158,7 +164,7 @@ def search_drops(
     runner = runner_of(base, replace(wish, seconds=None), crew, writer, progress)
     drawn = runner.draft(base.load())
     found = candidates(drawn.plan, drawn.frame.loaded.recipe)
-    oracle, limits = Attempts(base, runner), Limits(wish.seconds)
+    oracle, limits = Attempts(base, runner), Limits(wish.seconds, attempts)
     findings = search(found, oracle, wish.minimize, width=crew.width, limits=limits, tell=tell)
     oracle.list_roots(findings.drops)
     return findings
