@@ -74,7 +74,7 @@ def parse_axis(text: str) -> Axis:
 
 
 def axes_of(tune: TuneSpec, texts: Sequence[str]) -> tuple[Axis, ...]:
-    """Return the axes of a recipe and of the command line, whose axis takes the place of the recipe's of the same key.
+    """Return the axes of the command line, or where it has none those of the recipe.
 
     Raises:
         UsageError: `--vary` is wrong, or a key and all of its table are varied, or a key is given twice.
@@ -85,7 +85,7 @@ def axes_of(tune: TuneSpec, texts: Sequence[str]) -> tuple[Axis, ...]:
         if axis.key in given:
             raise UsageError(f"--vary {axis.key}: given twice", hint=f"--vary {axis.key}=A,B has both values")
         given[axis.key] = axis
-    axes = {key: given.get(key) or _recipes_axis(key, values) for key, values in tune.vary.items()} | given
+    axes = given or {key: _recipes_axis(key, values) for key, values in tune.vary.items()}
     _check_nested(list(axes))
     return tuple(axes.values())
 
