@@ -84,8 +84,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--input", action="append", default=[], metavar="NAME=TAR", help=f"stands for an input: {', '.join(INPUTS)}"
     )
-    parser.add_argument("--mirror", metavar="URL", help="Debian's packages are from there; default: as the machine has")
-    parser.add_argument("--snapshot", metavar="TIME", help="they are of snapshot.debian.org: 20250601T000000Z")
+    parser.add_argument(
+        "--mirror",
+        metavar="URL",
+        help="Debian's packages are from there, or from a snapshot; default: as the machine has",
+    )
     parser.add_argument("--scratch", metavar="FOLDER", help=f"where; default: {MEMORY} if there is room, else TMPDIR")
     return parser
 
@@ -164,7 +167,6 @@ def _measured(sections: Sequence[Section], options: argparse.Namespace, given: M
             say,
             given=given,
             mirror=options.mirror,
-            snapshot=options.snapshot,
             lack=here["mmdebstrap"].lack,
         )
         load = machine.load()

@@ -67,8 +67,8 @@ class Inputs:
     Args:
         folder: where they are unpacked.
         given: tars that stand for inputs, by name.
-        mirror: where packages are from; None for where this machine has its own from.
-        snapshot: a time of snapshot.debian.org, `20250601T000000Z`, in place of a mirror.
+        mirror: where packages are from, a snapshot of Debian's archive for one; None for where this machine has its own
+            from.
         lack: why mmdebstrap cannot be asked; empty if it can.
         say: is told what takes time.
     """
@@ -80,14 +80,12 @@ class Inputs:
         *,
         given: Mapping[str, str],
         mirror: str | None = None,
-        snapshot: str | None = None,
         lack: str = "",
     ) -> None:
         self._folder = folder
         self._say = say
         self._given = given
         self._mirror = mirror
-        self._snapshot = snapshot
         self._lack = lack
         self.records: dict[str, InputRecord] = {}
 
@@ -110,52 +108,46 @@ class Inputs:
         if name in self._given:
             return ""
         one = INPUTS[name]
-        when = f", as of {self._snapshot}" if self._snapshot else ""
-        return f" ({SUITE} main{when}, {one.variant} with {', '.join(one.packages)})"
+        where = f" of {self._mirror}" if self._mirror else ""
+        return f" ({SUITE} main{where}, {one.variant} with {', '.join(one.packages)})"
 
     def _made(self, name: str) -> str:
         cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-        path = os.path.join(cache, "brasm-benches", tar_name(name, self._snapshot))
+        path = os.path.join(cache, "brasm-benches", tar_name(name, self._mirror))
         if not os.path.exists(path):
             if self._lack:
                 raise Unavailable(f"no root filesystem ({self._lack}); --input NAME=TAR takes one that is there")
             os.makedirs(os.path.dirname(path), exist_ok=True)
             self._say(f"making {path} with mmdebstrap")
             fresh = f"{path}.{os.getpid()}.tar"
-            _run(bootstrap(name, fresh, mirror_line(self._mirror or _own_mirror(), self._snapshot)))
+            _run(bootstrap(name, fresh, self._mirror or _own_mirror()))
             os.rename(fresh, path)
         return path
 
 
-def tar_name(name: str, snapshot: str | None) -> str:
-    """Return what the tar of an input is called: other packages, another name."""
-    said = hashlib.sha256(repr((INPUTS[name], EPOCH, _FORGET)).encode()).hexdigest()[:12]
-    return f"{SUITE}{'-' + snapshot if snapshot else ''}-{name}-{said}.tar"
+def tar_name(name: str, mirror: str | None) -> str:
+    """Return what the tar of an input is called: of other packages, or from elsewhere, it has another name."""
+    said = hashlib.sha256(repr((INPUTS[name], EPOCH, _FORGET, mirror)).encode()).hexdigest()[:12]
+    return f"{SUITE}-{name}-{said}.tar"
 
 
-def mirror_line(mirror: str, snapshot: str | None) -> str:
-    """Return the line of sources.list(5) that packages are from."""
-    if snapshot:
-        return f"deb http://snapshot.debian.org/archive/debian/{snapshot}/ {SUITE} main"
-    return f"deb {mirror} {SUITE} main"
-
-
-def bootstrap(name: str, path: str, line: str) -> tuple[str, ...]:
-    """Return the command that makes the tar of an input."""
+def bootstrap(name: str, path: str, mirror: str | None) -> tuple[str, ...]:
+    """Return the command that makes the tar of an input; without a mirror, mmdebstrap knows one."""
     one = INPUTS[name]
     return (
         *("env", f"SOURCE_DATE_EPOCH={EPOCH}", "mmdebstrap", f"--variant={one.variant}"),
-        *(f"--include={','.join(one.packages)}", f"--customize-hook={_FORGET}", SUITE, path, line),
+        *(f"--include={','.join(one.packages)}", f"--customize-hook={_FORGET}", SUITE, path),
+        *((f"deb {mirror} {SUITE} main",) if mirror else ()),
     )
 
 
-def mirror_in(listed: str) -> str:
-    """Return the mirror of `SUITE` in lines of `apt-get indextargets`, `URI RELEASE COMPONENT`; else Debian's own."""
+def mirror_in(listed: str) -> str | None:
+    """Return the mirror of `SUITE` in lines of `apt-get indextargets`, `URI RELEASE COMPONENT`, if there is one."""
     for line in listed.splitlines():
         match line.split():
             case [uri, release, "main"] if release == SUITE:
                 return uri
-    return "http://deb.debian.org/debian/"
+    return None
 
 
 def unpack(tar: str, folder: str) -> None:
@@ -188,7 +180,7 @@ def elf_list(root: str) -> list[str]:
     return list(elf_files(tree, Facts(tree)))
 
 
-def _own_mirror() -> str:
+def _own_mirror() -> str | None:
     wanted = "$(REPO_URI) $(RELEASE) $(COMPONENT)"
     try:
         done = subprocess.run(

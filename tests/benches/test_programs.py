@@ -6,7 +6,7 @@ import pytest
 
 from benches import machine, packing, resolving, running, transfers, tuning
 from benches.__main__ import SECTIONS, beside, chosen, given_inputs
-from benches.inputs import INPUTS, bootstrap, mirror_in, mirror_line, tar_name
+from benches.inputs import INPUTS, bootstrap, mirror_in, tar_name
 from benches.programs import PACKAGES, Program, look, search_path, version_in
 from benches.record import Refused
 from benches.section import Bench, Measured, Section, Skip, obstacle
@@ -112,31 +112,30 @@ def test_the_json_stands_beside_the_record() -> None:
 
 
 def test_a_root_is_made_of_one_component_alone() -> None:
-    command = bootstrap("python", "/tmp/x.tar", mirror_line("http://mirror/debian/", None))
+    command = bootstrap("python", "x.tar", "http://mirror/debian/")
     assert command[:2] == ("env", "SOURCE_DATE_EPOCH=1735689600")
-    assert command[-3:] == ("bookworm", "/tmp/x.tar", "deb http://mirror/debian/ bookworm main")
+    assert command[-3:] == ("bookworm", "x.tar", "deb http://mirror/debian/ bookworm main")
     assert "--include=python3-minimal" in command
 
 
-def test_a_snapshot_stands_for_every_mirror() -> None:
-    line = mirror_line("http://mirror/debian/", "20250601T000000Z")
-    assert line == "deb http://snapshot.debian.org/archive/debian/20250601T000000Z/ bookworm main"
+def test_without_a_mirror_mmdebstrap_knows_one() -> None:
+    assert bootstrap("python", "x.tar", None)[-2:] == ("bookworm", "x.tar")
 
 
 def test_what_is_made_of_other_packages_has_another_name() -> None:
-    names = {tar_name(name, snapshot) for name in INPUTS for snapshot in (None, "20250601T000000Z")}
+    names = {tar_name(name, mirror) for name in INPUTS for mirror in (None, "http://mirror/debian/")}
     assert len(names) == 2 * len(INPUTS)
 
 
 @pytest.mark.parametrize(
     ("listed", "mirror"),
     [
-        ("", "http://deb.debian.org/debian/"),
-        ("http://near/debian/ trixie main\n", "http://deb.debian.org/debian/"),
+        ("", None),
+        ("http://near/debian/ trixie main\n", None),
         ("http://near/sec/ bookworm-security main\nhttp://near/debian/ bookworm main\n", "http://near/debian/"),
     ],
 )
-def test_the_mirror_is_the_machines_own(listed: str, mirror: str) -> None:
+def test_the_mirror_is_the_machines_own(listed: str, mirror: str | None) -> None:
     assert mirror_in(listed) == mirror
 
 
