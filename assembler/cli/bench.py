@@ -115,7 +115,7 @@ def command(
         _print_rest(benched, runs, quiet=quiet)
     for one in benched:
         for failure in one.failures:
-            click.echo(f"{click.style('FAIL', fg='red', bold=True)}  {one.image}: {failure}", err=True)
+            click.echo(f"{click.style('FAIL', fg='red', bold=True)}  {show(one.image)}: {show(failure)}", err=True)
     return 1 if any(one.failures for one in benched) else 0
 
 
@@ -258,7 +258,8 @@ def _print_rest(benched: Sequence[Benched], runs: int, *, quiet: bool) -> None:
         facts = machine_facts()
         started = f", started by {', '.join(runtimes)}" if runtimes else ""
         machine = f"{facts['cpu']}, {facts['cores']} cores, {facts['memory']}, {facts['kernel']}"
-        note(f"medians of {runs} rounds (least to most){started}; {machine}")
+        rounds = "1 round" if runs == 1 else f"medians of {runs} rounds (least to most)"
+        note(f"{rounds}{started}; {machine}")
     for one in benched:
         for line in one.notes:
             note(f"note: {show(one.image)}: {line}")

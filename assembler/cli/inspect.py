@@ -91,30 +91,32 @@ def _json(inspection: Inspection) -> dict[str, object]:
 
 
 def _print_config(out: Console, inspection: Inspection) -> None:
+    import shlex
+
     from rich.table import Table
 
     config, inner = inspection.config, inspection.config.config
-    rows = {
-        "digest": inspection.digest,
-        "platform": "/".join(filter(None, (config.os, config.architecture, config.variant))),
-        "created": config.created,
+    rows: dict[str, Sequence[str | None]] = {
+        "digest": [inspection.digest],
+        "platform": ["/".join(filter(None, (config.os, config.architecture, config.variant)))],
+        "created": [config.created],
     }
     if inner is not None:
         rows |= {
-            "entrypoint": _words(inner.entrypoint),
-            "cmd": _words(inner.cmd),
-            "user": inner.user,
-            "workdir": inner.working_dir,
-            "env": "\n".join(inner.env or ()),
-            "ports": " ".join(inner.exposed_ports or ()),
-            "volumes": " ".join(inner.volumes or ()),
-            "stop signal": inner.stop_signal,
-            "labels": "\n".join(f"{key}={value}" for key, value in (inner.labels or {}).items()),
+            "entrypoint": [shlex.join(inner.entrypoint or ())],
+            "cmd": [shlex.join(inner.cmd or ())],
+            "user": [inner.user],
+            "workdir": [inner.working_dir],
+            "env": inner.env or (),
+            "ports": [" ".join(inner.exposed_ports or ())],
+            "volumes": [" ".join(inner.volumes or ())],
+            "stop signal": [inner.stop_signal],
+            "labels": [f"{key}={value}" for key, value in (inner.labels or {}).items()],
         }
     table = Table(box=None, show_header=False, pad_edge=False)
-    for key, value in rows.items():
-        if value:
-            table.add_row(f"[bold]{key}[/]", _plain(value))
+    for key, texts in rows.items():
+        if lines := [show(text) for text in texts if text]:
+            table.add_row(f"[bold]{key}[/]", _plain("\n".join(lines)))
     out.print(table)
 
 
@@ -126,7 +128,7 @@ def _print_layers(out: Console, inspection: Inspection) -> None:
         table.add_column(title, justify="right" if title in {"stored", "unpacked", "entries"} else "left")
     for layer in inspection.layers:
         sizes = format_size(layer.size), format_size(layer.uncompressed_size), f"{layer.entries:,}"
-        table.add_row(layer.digest[:19], *sizes, _plain(layer.created_by or ""))
+        table.add_row(layer.digest[:19], *sizes, _plain(show(layer.created_by or "")))
     out.print("", table)
 
 
@@ -167,12 +169,6 @@ def _print_largest(out: Console, inspection: Inspection) -> None:
 
 def _bar(share: float, width: int = 20) -> str:
     return "▇" * round(share * width)
-
-
-def _words(words: Sequence[str] | None) -> str:
-    import shlex
-
-    return shlex.join(words or ())
 
 
 def _plain(text: str) -> str:

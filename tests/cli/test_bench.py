@@ -146,6 +146,8 @@ def test_one_image_has_no_ratios(capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr().err.splitlines()
     assert told[0].startswith("medians of 3 rounds (least to most), started by crun; ")
     assert told[1:] == ["note: one.tar: a note"]
+    bench._print_rest((ONE,), 1, quiet=False)
+    assert capsys.readouterr().err.startswith("1 round, started by crun; ")
     bench._print_rest((ONE,), 3, quiet=True)
     assert capsys.readouterr().err == ""
 

@@ -166,6 +166,21 @@ def test_a_page_of_errors_alone() -> None:
     assert {"failed", "trials", "reproduce"} <= {have.get("id") for _, have in read.elements}
 
 
+def test_the_recipe_as_it_is_may_be_the_best() -> None:
+    one = trial(1, root(), options={})
+    page = trials_page(Results(sample().headers, {root().digest: root()}, (one,)), Choices()).decode()
+    assert "as much as the recipe as it is (trial 1)" in page
+    assert "0.0%" not in page.partition("<main")[2].partition('<section id="plot"')[0]
+
+
+def test_many_failures_are_one_line_until_they_are_asked_for() -> None:
+    trials = tuple(trial(number, None, "error", error=f"no {number}") for number in range(1, 15))
+    page = trials_page(Results(sample().headers, {}, trials), Choices()).decode()
+    assert "<summary>14 trials</summary>" in page
+    few = trials_page(Results(sample().headers, {}, trials[:12]), Choices()).decode()
+    assert "<summary>12 trials</summary>" not in few
+
+
 # What is chosen
 
 

@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from assembler.base.errors import ProgramError, UsageError
+from assembler.experiments.report import plots
 from assembler.experiments.report.plots import PLOTS, PlotName, plot
 from assembler.experiments.report.points import AS_IN_RECIPE, MOST, axis_of, groups_of
 from assembler.experiments.report.summary import Choices
@@ -138,3 +139,12 @@ def test_few_values_are_groups_in_their_order() -> None:
 def test_axes_have_readable_units(name: str, values: tuple[float, ...], title: str, one: float, log: bool) -> None:
     axis = axis_of(name, [trial(1, root(), measures={name: value}) for value in values])
     assert (axis.title, axis.one, axis.log) == (title, one, log)
+
+
+def test_labels_are_told_apart_by_their_ends() -> None:
+    names = [f"select.drop '/usr/lib/x86_64-linux-gnu/lib{name}.so'" for name in ("one", "two")]
+    squeezed = [plots._squeezed(name, 40) for name in names]
+    assert [len(one) for one in squeezed] == [40, 40]
+    assert squeezed[0].startswith("select.drop '")
+    assert [one[-7:] for one in squeezed] == ["one.so'", "two.so'"]
+    assert plots._squeezed("short", 40) == "short"

@@ -6,13 +6,15 @@ import csv
 import io
 import re
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
-from assembler.experiments.report.summary import Choices, front_of
+from assembler.experiments.report.summary import Choices, brief_text, front_of, sources_of
 from assembler.experiments.report.text import comma_separated, markdown
 from assembler.experiments.results.files import Results
 from assembler.experiments.results.measures import format_measure
-from tests.experiments.reporting import HOSTILE, sample, trial
+from tests.experiments.reporting import HOSTILE, digest, root, sample, trial
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +116,39 @@ def test_csv_is_rfc_4180() -> None:
     assert '"a ""quoted"", thing\nof two lines"' in data
     assert '"x""y"' in data
     assert data.endswith("\r\n")
+
+
+def test_a_search_is_told_in_brief() -> None:
+    """Hundreds of files that a trial drops are named in the command of the best alone."""
+    drop = [f"/usr/lib/python3.11/{number:03}.py" for number in range(300)]
+    trials = [trial(number, root(), options={"select.drop": drop[: 10 * number]}) for number in range(1, 31)]
+    found = sample()
+    text = markdown(Results(found.headers, {root().digest: root()}, tuple(trials)), Choices()).decode()
+    assert max(map(len, text.splitlines())) < 400
+    assert "300 items: " in text
+    assert list(csv.reader(io.StringIO(comma_separated(Results((), {}, (trials[-1],))).decode())))[1][3] == (
+        msgspec.json.encode(drop).decode()
+    ), "all of them are in the table for programs"
+
+
+def test_of_many_sources_the_first_are_named() -> None:
+    trials = [replace(trial(number, None, "error"), source=digest(f"source {number}")) for number in range(1, 8)]
+    assert sources_of(trials) == (*(one.source for one in trials[:3]), "and 4 more")
+    assert sources_of(trials[:3]) == tuple(one.source for one in trials[:3])
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ([], '20 items: ["/usr/lib/00.py",'),
+        (["/bin/sh"], "21 items: the best's, with /bin/sh"),
+        (["/bin/sh", "-/usr/lib/07.py"], "20 items: the best's, with /bin/sh and without /usr/lib/07.py"),
+        (["/a", "/b", "/c", "/d"], '24 items: ["/usr/lib/00.py",'),
+    ],
+)
+def test_what_is_near_the_best_is_told_by_what_differs(change: list[str], told: str) -> None:
+    best = [f"/usr/lib/{number:02}.py" for number in range(20)]
+    gone = {item[1:] for item in change if item.startswith("-")}
+    value = [item for item in best if item not in gone] + [item for item in change if not item.startswith("-")]
+    assert brief_text(value, best).startswith(told)
+    assert brief_text(["/bin/sh"], best) == '["/bin/sh"]', "what is short is told as it is"

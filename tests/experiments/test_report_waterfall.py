@@ -104,3 +104,17 @@ def test_rectangles_are_as_large_as_what_they_stand_for(sizes: list[int], width:
             across = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
             up = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
             assert min(across, up) <= max(width, height) * 1e-6, "they do not overlap"
+
+
+@pytest.mark.parametrize(
+    ("reason", "rule", "label"),
+    [
+        ("select.drop", "select.drop '/usr/share/doc'", "select.drop '/usr/share/doc'"),
+        ("documentation", "manual pages", "documentation: manual pages"),
+        ("files", "files", "files"),
+        ("files", "", "files"),
+    ],
+)
+def test_a_reason_is_told_once(reason: str, rule: str, label: str) -> None:
+    one = replace(root(), steps=(Step(reason, rule, 1, 10),), source_size=root().unpacked + 10)
+    assert [bar.label for bar in root_bars(one)] == ["source", label, "unpacked"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from assembler.experiments.report.points import axis_of, groups_of
-from assembler.experiments.report.summary import BY_OUTCOME, fronts_of, measures_of, option_text, title_of
+from assembler.experiments.report.summary import BY_OUTCOME, brief_text, fronts_of, measures_of, title_of
 from assembler.experiments.report.waterfall import image_bars, root_bars
 from assembler.experiments.results.measures import format_measure
 
@@ -28,7 +28,7 @@ def trials_payload(summary: Summary, roots: Mapping[Digest, RootRecord]) -> byte
             "chosen": summary.chosen,
             "axes": {name: axis_of(name, summary.trials) for name in summary.measures},
             "groups": {key: groups_of(summary.trials, key) for key in (BY_OUTCOME, *summary.options)},
-            "trials": [_trial(trial, used) for trial in summary.trials],
+            "trials": [_trial(trial, used, summary.best_options) for trial in summary.trials],
             "roots": {
                 digest: {"bars": root_bars(root), "runs": runs_of(files, root.files)} for digest, root in used.items()
             },
@@ -63,10 +63,10 @@ def _all_files(roots: Iterable[RootRecord]) -> list[FileRow]:
     return sorted(rows, key=lambda row: (row.path, row.size, row.package or ""))
 
 
-def _trial(trial: TrialRecord, roots: Mapping[Digest, RootRecord]) -> dict[str, Any]:
+def _trial(trial: TrialRecord, roots: Mapping[Digest, RootRecord], best: Mapping[str, Any]) -> dict[str, Any]:
     root = roots.get(trial.root) if trial.root is not None else None
     return {
-        "lines": [f"trial {trial.number}: {trial.outcome}", *_options(trial), *_measures(trial)],
+        "lines": [f"trial {trial.number}: {trial.outcome}", *_options(trial, best), *_measures(trial)],
         "options": len(trial.options),
         "measures": trial.measures,
         "root": None if root is None else root.digest,
@@ -74,8 +74,8 @@ def _trial(trial: TrialRecord, roots: Mapping[Digest, RootRecord]) -> dict[str, 
     }
 
 
-def _options(trial: TrialRecord) -> list[str]:
-    return [f"{key}={option_text(value)}" for key, value in trial.options.items()]
+def _options(trial: TrialRecord, best: Mapping[str, Any]) -> list[str]:
+    return [f"{key}={brief_text(value, best.get(key))}" for key, value in trial.options.items()]
 
 
 def _measures(trial: TrialRecord) -> list[str]:

@@ -22,7 +22,7 @@ from assembler.experiments.report.summary import BY_OUTCOME, front_of, summarize
 from assembler.experiments.report.waterfall import image_bars, levels, root_bars
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from assembler.experiments.report.points import Group
     from assembler.experiments.report.summary import Choices, Summary
@@ -194,7 +194,7 @@ def _waterfall(figure_class: Any, trial: TrialRecord, root: RootRecord) -> Any:
         axes.annotate(text, (max(begin, end) / one, at), (5, 0), textcoords="offset points", va="center", fontsize=9)
         if at + 1 < len(bars):
             axes.plot([end / one] * 2, [at - 0.36, at + 1.36], color=_MUTED, linewidth=0.7, zorder=0)
-    axes.set_yticks(range(len(bars)), [_cut(show(bar.label), _LABEL) for bar in bars], fontsize=9)
+    axes.set_yticks(range(len(bars)), [_squeezed(show(bar.label), _LABEL) for bar in bars], fontsize=9)
     axes.set_ylim(len(bars) - 0.4, -0.6)
     axes.set_xlim(0, max(end for _, end in spans) / one * 1.25 or 1)
     axes.grid(visible=False, axis="y")
@@ -246,12 +246,13 @@ def _groups_of(files: Sequence[FileRow], key: Callable[[FileRow], str]) -> list[
     return [_Tile(name, sum(tile.size for tile in tiles), tuple(tiles)) for name, tiles in groups.items()]
 
 
-def _placed(tiles: Iterable[_Tile], box: Box, rest: str) -> list[tuple[_Tile, Box]]:
+def _placed(tiles: Sequence[_Tile], box: Box, rest: str) -> list[tuple[_Tile, Box]]:
     """Lay tiles out, the largest first; those that are too small to be seen are one together."""
-    total = sum(tile.size for tile in tiles) or 1
-    small = [tile for tile in tiles if tile.size / total * box.width * box.height < _SMALL]
-    shown = [tile for tile in tiles if tile not in small] if len(small) > 1 else list(tiles)
+    least = _SMALL * sum(tile.size for tile in tiles) / (box.width * box.height)
+    small = [tile for tile in tiles if tile.size < least]
+    shown = [*tiles]
     if len(small) > 1:
+        shown = [tile for tile in tiles if tile.size >= least]
         shown.append(_Tile(f"{len(small):,} {rest}", sum(tile.size for tile in small)))
     shown.sort(key=lambda tile: (-tile.size, tile.name))
     return list(zip(shown, squarify([tile.size for tile in shown], box), strict=True))
@@ -291,5 +292,7 @@ def _write(axes: Any, outline: Any, box: Box, text: str, *, bold: bool = False) 
     written.set_in_layout(False)
 
 
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}\u2026"
+def _squeezed(text: str, most: int) -> str:
+    """Take the middle out of a text that is too long: how rules and paths end tells them apart."""
+    end = most // 2
+    return text if len(text) <= most else f"{text[: most - 1 - end]}\u2026{text[-end:]}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from assembler.base.paths import show
-from assembler.experiments.report.summary import BY_OUTCOME, OUTCOMES, option_text, title_of, unit_of
+from assembler.experiments.report.summary import BY_OUTCOME, OUTCOMES, cut, option_text, title_of, unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -89,7 +89,7 @@ def groups_of(trials: Sequence[TrialRecord], key: str) -> tuple[Group, ...]:
         numbers = Group(key, "0", numbered, tuple(float(values[at]) for at in numbered))
         return (*((Group(AS_IN_RECIPE, str(MOST - 1), own),) if own else ()), numbers)
     shown = known if len(known) <= MOST else known[: MOST - 1]
-    groups = [Group(_cut(value), str(style), _where(values, {value})) for style, value in enumerate(shown)]
+    groups = [Group(cut(value, _NAME), str(style), _where(values, {value})) for style, value in enumerate(shown)]
     if rest := known[len(shown) :]:
         groups.append(Group(f"{len(rest)} others", str(MOST - 1), _where(values, {*rest})))
     return tuple(groups)
@@ -105,7 +105,3 @@ def _is_number(text: str) -> bool:
 
 def _natural(text: str) -> tuple[bool, float, str]:
     return not _is_number(text), float(text) if _is_number(text) else 0.0, text
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _NAME else f"{text[: _NAME - 1]}\u2026"

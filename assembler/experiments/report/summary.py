@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import combinations
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -15,7 +16,7 @@ from assembler.experiments.results.pareto import pareto_front
 from assembler.experiments.results.records import Outcome, TrialRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from assembler.experiments.results.files import Results
 
@@ -24,6 +25,12 @@ OUTCOMES: Final[tuple[Outcome, ...]] = ("passed", "untested", "failed", "error")
 
 BY_OUTCOME: Final = "outcome"
 """What plots are coloured by where no option is named."""
+
+LONG: Final = 60
+"""Characters of an option's value that tables show."""
+
+_NEAR: Final = 3
+"""Items of a long list that may differ from the best trial's for these to be named."""
 
 _SIZES: Final = ("compressed", "transferred", "unpacked", "on_disk")
 _SHORTEST: Final = 7
@@ -36,7 +43,7 @@ class Choices(Struct, frozen=True):
 
     Attributes:
         x: the measure along the plot.
-        y: the measure upwards, which is also what the best trial is best in.
+        y: the measure upwards; where it is a size, the best trial is the one that has least of it.
         color: an option's key, or `outcome`.
         trial: a trial's number, or the start of its id.
         root: the start of a root's digest.
@@ -75,6 +82,11 @@ class Summary(Struct, frozen=True):
     best: int | None
     size: str
     chosen: int | None
+
+    @property
+    def best_options(self) -> dict[str, Any]:
+        """The options of the best trial; none where there is no best."""
+        return {} if self.best is None else self.trials[self.best].options
 
 
 def summarize(results: Results, choices: Choices) -> Summary:
@@ -137,10 +149,31 @@ def option_text(value: Any) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value, order="deterministic").decode()
 
 
-def options_text(trial: TrialRecord) -> str:
-    """Write all options of a trial in one line."""
-    pairs = (f"{key}={option_text(value)}" for key, value in trial.options.items())
+def brief_text(value: Any, best: Any = None) -> str:
+    """Write an option's value so that it fits into a table: of a long list how many items it has, and the first ones.
+
+    A search drops hundreds of files in each trial; reports name them all where they give the trial's command.
+
+    Args:
+        value: of the option.
+        best: its value in the best trial. Where a long list differs little from it, that is what is told.
+    """
+    text = option_text(value)
+    if len(text) <= LONG or not isinstance(value, list):
+        return cut(text, LONG)
+    apart = _apart(value, best) if isinstance(best, list) else ""
+    return cut(f"{len(value):,} items: {apart or text}", 2 * LONG if apart else LONG)
+
+
+def options_text(trial: TrialRecord, best: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """Write all options of a trial in one line, each in brief; `best` are those of the best trial."""
+    pairs = (f"{key}={brief_text(value, best.get(key))}" for key, value in trial.options.items())
     return ", ".join(pairs) or "as in the recipe"
+
+
+def cut(text: str, most: int) -> str:
+    """Cut a text off that has more characters than this."""
+    return text if len(text) <= most else f"{text[: most - 1]}\u2026"
 
 
 def exact_text(value: float) -> str:
@@ -148,11 +181,30 @@ def exact_text(value: float) -> str:
     return str(int(value)) if value == int(value) else msgspec.json.encode(value).decode()
 
 
+def sources_of(trials: Iterable[TrialRecord], most: int = 3) -> tuple[str, ...]:
+    """Return the digests of the trials' sources; of many the first ones, and how many more there are.
+
+    A folder that is read as far as it is needed has another digest for each root that is made of it.
+    """
+    found = tuple(dict.fromkeys(trial.source for trial in trials if trial.source))
+    return found if len(found) <= most else (*found[:most], f"and {len(found) - most:,} more")
+
+
 def problems_of(trial: TrialRecord) -> tuple[str, ...]:
     """Return why a trial did not pass, a line each."""
     lines = [line for line in (trial.error, f"hint: {trial.hint}" if trial.hint else None) if line]
     lines += [f"test {test.name!r}: {problem}" for test in trial.tests for problem in test.problems]
     return tuple(lines)
+
+
+def _apart(value: list[Any], best: list[Any]) -> str:
+    """Say in what a list differs from that of the best trial; nothing where it is the same, or that would be much."""
+    here, there = ([option_text(item) for item in items] for items in (value, best))
+    ways = {"with": [*{*here} - {*there}], "without": [*{*there} - {*here}]}
+    if not 0 < sum(map(len, ways.values())) <= _NEAR:
+        return ""
+    told = (f"{word} {', '.join(sorted(items))}" for word, items in ways.items() if items)
+    return f"the best's, {' and '.join(told)}"
 
 
 def _counts(trial: TrialRecord) -> bool:

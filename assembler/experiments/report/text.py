@@ -11,11 +11,13 @@ from assembler.base.paths import show
 from assembler.base.units import format_size
 from assembler.experiments.report.summary import (
     Choices,
+    brief_text,
     exact_text,
     front_of,
     option_text,
     options_text,
     problems_of,
+    sources_of,
     summarize,
     title_of,
 )
@@ -46,7 +48,7 @@ def markdown(results: Results, choices: Choices) -> bytes:
     lines = [f"# Trials of {_plain(recipes)}", "", *_head(results, summary)]
     lines += _front(summary)
     lines += ["", "## All trials", "", *_trials(summary, range(len(summary.trials)), summary.measures)]
-    lines += _failures(summary.trials)
+    lines += _failures(summary)
     lines += _waterfall(results, summary)
     return ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")
 
@@ -86,7 +88,7 @@ def _head(results: Results, summary: Summary) -> Iterator[str]:
         yield f"Least {title_of(summary.size)}: **{size}**, trial {best.number} ({_plain(options_text(best))})."
         if best.command:
             yield from ("", *_fenced((best.command,), "sh"))
-    facts = {"source": ", ".join(dict.fromkeys(trial.source for trial in summary.trials if trial.source))}
+    facts = {"source": ", ".join(sources_of(summary.trials))}
     for header in results.headers:
         facts |= {"brasm": header.brasm, **header.machine}
     yield from ("", *(f"- {_plain(key)}: {_plain(value)}" for key, value in facts.items() if value))
@@ -105,17 +107,22 @@ def _trials(summary: Summary, places: Iterable[int], measures: Sequence[str]) ->
     yield _row(names)
     yield _row(["--:", "---", *("---" for _ in summary.options), *("--:" for _ in measures)], escape=False)
     for trial in (summary.trials[place] for place in places):
-        options = (option_text(trial.options[key]) if key in trial.options else "" for key in summary.options)
+        options = (_option(trial, key, summary) for key in summary.options)
         figures = (format_measure(name, trial.measures[name]) if name in trial.measures else "" for name in measures)
         yield _row((str(trial.number), trial.outcome, *options, *figures))
 
 
-def _failures(trials: Iterable[TrialRecord]) -> Iterator[str]:
-    failed = [trial for trial in trials if problems_of(trial)]
+def _option(trial: TrialRecord, key: str, summary: Summary) -> str:
+    return brief_text(trial.options[key], summary.best_options.get(key)) if key in trial.options else ""
+
+
+def _failures(summary: Summary) -> Iterator[str]:
+    failed = [trial for trial in summary.trials if problems_of(trial)]
     if failed:
         yield from ("", "## Trials that failed")
     for trial in failed:
-        yield from ("", f"### Trial {trial.number}: {trial.outcome}", "", f"Options: {_plain(options_text(trial))}", "")
+        options = _plain(options_text(trial, summary.best_options))
+        yield from ("", f"### Trial {trial.number}: {trial.outcome}", "", f"Options: {options}", "")
         yield from _fenced((*problems_of(trial), *(f"log: {line}" for line in trial.log)))
 
 

@@ -6,9 +6,10 @@ const SYMBOLS = { passed: "circle", untested: "circle-open", failed: "x", error:
 const CONFIG = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
 let chosen = DATA.chosen;
 
-// Plotly reads some markup in texts.
-const plain = text => text.replace(/[&<>]/g, one => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[one]);
+// Plotly reads some markup in texts, and formulas between dollars.
+const plain = text => text.replace(/[&<>$]/g, one => `&#${one.charCodeAt(0)};`);
 const short = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+const squeezed = (text, most) => (text.length > most ? `${text.slice(0, Math.ceil(most / 2) - 1)}…${text.slice(-Math.floor(most / 2))}` : text); // paths differ in their ends
 
 function layout(more) {
   const axis = { gridcolor: color("line"), linecolor: color("muted"), zerolinecolor: color("muted"), automargin: true, separatethousands: true };
@@ -65,7 +66,7 @@ function waterfall() {
   const numbers = {
     type: "scatter", mode: "text", textfont: { size: 12, color: color("fg") }, x: bars.map(bar => bar.edge / one), y: each, text: bars.map(bar => ` ${bar.told}`), textposition: "middle right", hoverinfo: "skip", cliponaxis: false,
   };
-  const labels = bars.map(bar => plain(short(bar.label, wide ? 44 : 20)));
+  const labels = bars.map(bar => plain(squeezed(bar.label, wide ? 44 : 20)));
   const yaxis = { tickvals: each, ticktext: labels, range: [bars.length - 0.4, -0.6], showgrid: false, zeroline: false, ticks: "", tickfont: { size: wide ? 13 : 11 } };
   const xaxis = { title: { text: unit, standoff: 8, font: { size: 13 } }, range: [0, most / one * (wide ? 1.14 : 1.75)], nticks: wide ? 10 : 5 };
   by("waterfall").style.height = `${90 + 28 * bars.length}px`;

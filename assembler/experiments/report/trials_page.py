@@ -12,13 +12,17 @@ from assembler.experiments.report.parts import Cell
 from assembler.experiments.report.payload import trials_payload
 from assembler.experiments.report.summary import (
     BY_OUTCOME,
+    LONG,
     OUTCOMES,
     Summary,
+    brief_text,
+    cut,
     exact_text,
     front_of,
     option_text,
     options_text,
     problems_of,
+    sources_of,
     summarize,
     title_of,
 )
@@ -31,8 +35,8 @@ if TYPE_CHECKING:
     from assembler.experiments.results.files import Results
     from assembler.experiments.results.records import TrialRecord
 
-_LONG: Final = 60
-"""Characters of an option's value that a table shows."""
+_FEW: Final = 12
+"""Trials that are listed without being asked for."""
 
 
 def trials_page(results: Results, choices: Choices) -> bytes:
@@ -51,7 +55,7 @@ def trials_page(results: Results, choices: Choices) -> bytes:
         sections["Where the bytes are"] = _tiles(results, summary)
     sections["All trials"] = _table(summary)
     if any(problems_of(trial) for trial in summary.trials):
-        sections["Trials that failed"] = _failures(summary.trials)
+        sections["Trials that failed"] = _failures(summary)
     sections["How to reproduce"] = _commands(summary.trials)
     recipes = ", ".join(dict.fromkeys(header.recipe for header in results.headers))
     about = f"brasm {', '.join(dict.fromkeys(header.brasm for header in results.headers))}"
@@ -83,7 +87,7 @@ def _summary(results: Results, summary: Summary) -> Markup:
         front = front_of(trials, summary.x, summary.y)
         axes = f"in {title_of(summary.y)} and {title_of(summary.x)} nothing is better than they are"
         figures.append(("On the Pareto front", f"{len(front):,}", axes))
-    facts = {"Source": "\n".join(dict.fromkeys(trial.source for trial in trials if trial.source))}
+    facts = {"Source": "\n".join(sources_of(trials))}
     for header in results.headers:
         facts |= header.machine
     return parts.section("summary", "Summary", parts.cards(figures), parts.facts(facts))
@@ -94,6 +98,8 @@ def _compared(summary: Summary, size: float) -> str:
     if plain is None:
         return ""
     change = size / plain.measures[summary.size] - 1
+    if not change:
+        return f"as much as the recipe as it is (trial {plain.number})"
     return f"{abs(change):.1%} {'less' if change < 0 else 'more'} than the recipe as it is (trial {plain.number})"
 
 
@@ -121,7 +127,8 @@ def _scatter(summary: Summary) -> Markup:
 def _trial_list(summary: Summary, identity: str) -> Markup:
     shown = [(place, trial) for place, trial in enumerate(summary.trials) if trial.root is not None]
     options = (
-        (str(place), f"{trial.number}: {_cut(options_text(trial), 90)} ({trial.outcome})") for place, trial in shown
+        (str(place), f"{trial.number}: {cut(options_text(trial, summary.best_options), 90)} ({trial.outcome})")
+        for place, trial in shown
     )
     return parts.select(identity, options, str(summary.chosen), "Trial", class_="trial")
 
@@ -195,18 +202,18 @@ def _trial_row(place: int, trial: TrialRecord, summary: Summary) -> Markup:
     ]
     first, rest = _measures(summary)
     cells += [_measure_cell(trial, name) for name in first]
-    cells += [_option_cell(trial, key) for key in summary.options]
+    cells += [_option_cell(trial, key, summary) for key in summary.options]
     cells += [_measure_cell(trial, name) for name in rest]
     image = trial.image or ""
     cells.append(Cell(tag("code", image.partition(":")[2][:12]), title=image or None))
     return parts.row(cells, data_place=place, data_outcome=trial.outcome)
 
 
-def _option_cell(trial: TrialRecord, key: str) -> Cell:
+def _option_cell(trial: TrialRecord, key: str, summary: Summary) -> Cell:
     if key not in trial.options:
         return Cell("")
     text = option_text(trial.options[key])
-    return Cell(_cut(text, _LONG), title=text if len(text) > _LONG else None)
+    return Cell(brief_text(trial.options[key], summary.best_options.get(key)), title=text if len(text) > LONG else None)
 
 
 def _measure_cell(trial: TrialRecord, name: str) -> Cell:
@@ -216,24 +223,23 @@ def _measure_cell(trial: TrialRecord, name: str) -> Cell:
     return Cell(format_measure(name, value), exact_text(value), "number", exact_text(value))
 
 
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def _failures(trials: Sequence[TrialRecord]) -> Markup:
-    made = (_failure(trial) for trial in trials if problems_of(trial))
+def _failures(summary: Summary) -> Markup:
+    failed = [trial for trial in summary.trials if problems_of(trial)]
+    made = tuple(_failure(trial, summary) for trial in failed)
+    if len(failed) > _FEW:
+        made = (tag("details", tag("summary", f"{len(failed):,} trials"), *made),)
     return parts.section("failed", "Trials that failed", *made)
 
 
-def _failure(trial: TrialRecord) -> Markup:
+def _failure(trial: TrialRecord, summary: Summary) -> Markup:
     problems = problems_of(trial)
     head = tag(
         "summary",
         tag("span", trial.outcome, class_=f"outcome {trial.outcome}"),
         f" trial {trial.number}: ",
-        _cut(problems[0], 160),
+        cut(problems[0], 160),
     )
-    options = tag("p", options_text(trial), class_="muted small")
+    options = tag("p", options_text(trial, summary.best_options), class_="muted small")
     lines = tag("pre", "\n".join(problems))
     log = (tag("h3", "Log"), tag("pre", "\n".join(trial.log))) if trial.log else ()
     worker = tag("p", f"Worker: {trial.worker}", class_="muted small") if trial.worker else ""
@@ -245,7 +251,7 @@ def _commands(trials: Sequence[TrialRecord]) -> Markup:
     hint = "Each packs the same image, byte for byte, from the same source."
     head = tag("summary", f"{len(trials):,} commands")
     return parts.section(
-        "reproduce", "How to reproduce", tag("p", hint), tag("details", head, made, open=len(trials) <= 12)
+        "reproduce", "How to reproduce", tag("p", hint), tag("details", head, made, open=len(trials) <= _FEW)
     )
 
 

@@ -80,7 +80,8 @@ def levels(bars: Iterable[Bar]) -> tuple[tuple[int, int], ...]:
 
 
 def _step_bar(step: Step) -> Bar:
-    label = step.reason if step.rule in {"", step.reason} else f"{step.reason}: {step.rule}"
+    told = step.rule.startswith(step.reason)  # `select.drop` of `select.drop '/usr/share/doc'`
+    label = (step.rule if told else f"{step.reason}: {step.rule}") if step.rule else step.reason
     return Bar("change", label, -step.size, f"{step.files:,} {'file' if step.files == 1 else 'files'}")
 
 

@@ -89,7 +89,10 @@ def write_file(data: bytes, path: str) -> None:
     """Write a file, whole or not at all.
 
     Raises:
+        UsageError: it is `-`, which stands for standard output; that has something else.
         DestinationError: it cannot be written.
     """
+    if path == "-":
+        raise UsageError("-: a page is written to a file", hint="--html ./-, for a file of that name")
     with atomic_file(path) as descriptor:
         write_all(descriptor, data)
