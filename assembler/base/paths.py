@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PLAIN = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]*")
+_PLAIN = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]*")
 
 
 def from_bytes(raw: bytes) -> str:

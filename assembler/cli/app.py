@@ -6,6 +6,7 @@ help stands here, and a test holds it to the verbs' own.
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import os
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from assembler import __version__
-from assembler.base.errors import BrasmError, Interrupted
+from assembler.base.errors import BrasmError, DestinationError, Interrupted
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -56,6 +57,10 @@ VERBS: Final = {
 }
 
 
+_FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
+"""What a file that standard output goes to may answer; whoever writes to other files has errors of their own."""
+
+
 class Verbs(click.Group):
     """A group whose commands are modules of this package, imported by name."""
 
@@ -81,9 +86,13 @@ class Verbs(click.Group):
             result: object = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError as error:
-            # Nothing more can be said, not even by Python when it closes standard output.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _give_up_output()
             raise Interrupted(signal.SIGPIPE) from error
+        except OSError as error:
+            if error.errno not in _FULL or error.filename is not None:
+                raise
+            _give_up_output()
+            raise DestinationError(f"standard output: cannot be written: {error.strerror}") from error
         return result
 
     def resolve_command(
@@ -100,6 +109,11 @@ class Verbs(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def _give_up_output() -> None:
+    """Let nothing more be said, not even by Python when it closes standard output."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, "-V", "--version", message="brasm %(version)s")
 @click.option("--debug", is_flag=True, help="Show a traceback with an error.")
@@ -110,6 +124,8 @@ def brasm(*, debug: bool) -> None:
 def main() -> None:
     """Run `brasm` and exit with its code (the tree of `base.errors`)."""
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # else nohup(1) has it ignored
+        signal.signal(signal.SIGHUP, _terminate)
     gc.disable()  # a short life without cycles worth looking for
     sys.setswitchinterval(0.0005)  # a compressor's thread that is done gets its next block at once
     code = _run()

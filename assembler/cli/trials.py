@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from msgspec import Struct
 
@@ -19,9 +19,12 @@ from assembler.experiments.trials.tune import header_of
 from assembler.recipe.keys import format_override
 from assembler.recipe.types import Strategy
 from assembler.runtime.box import parse_duration
+from assembler.runtime.container import held_signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from rich.table import Table
 
     from assembler.base.progress import Progress
     from assembler.cli.options import Changes
@@ -102,6 +105,8 @@ def matrix_of(base: Base, varied: Varied) -> Matrix:
         )
     trials = tune.trials if varied.trials is None else varied.trials
     strategy = varied.strategy or ("random" if varied.trials is not None else tune.strategy)
+    if strategy != "random" and (varied.trials, varied.seed) != (None, None):
+        raise UsageError(f"--strategy {strategy}: --trials and --seed are of random", hint="--strategy random")
     seed = tune.seed if varied.seed is None else varied.seed
     return declare(base, axes, strategy, seed=seed, trials=trials, environment=os.environ)
 
@@ -114,23 +119,26 @@ def crew_for(hands: Hands, access: Access, progress: Progress) -> Iterator[Crew]
         UsageError: --share without --scheduler.
         ProgramError: there is no such scheduler, or it has no workers.
     """
-    if hands.scheduler is None:
-        if hands.share is not None:
-            raise UsageError("--share: only for --scheduler: on one machine nothing travels")
-        from assembler.experiments.trials.processes import Processes
-
-        crew: Crew = Processes(hands.jobs or len(os.sched_getaffinity(0)))
-    else:
-        if hands.jobs is not None:
-            raise UsageError("--jobs: a cluster's workers decide how many tasks they do at once")
-        from assembler.experiments.cluster.crew import Cluster
-        from assembler.oci.reference import parse
-
-        crew = Cluster(hands.scheduler, None if hands.share is None else parse(hands.share), access, progress)
+    if hands.scheduler is None and hands.share is not None:
+        raise UsageError("--share: only for --scheduler: on one machine nothing travels")
+    if hands.scheduler is not None and hands.jobs is not None:
+        raise UsageError("--jobs: a cluster's workers decide how many tasks they do at once")
+    crew: Crew | None = None
     try:
+        if hands.scheduler is None:
+            from assembler.experiments.trials.processes import Processes
+
+            with held_signals():  # its folder would be left behind
+                crew = Processes(hands.jobs or len(os.sched_getaffinity(0)))
+        else:
+            from assembler.experiments.cluster.crew import Cluster
+            from assembler.oci.reference import parse
+
+            crew = Cluster(hands.scheduler, None if hands.share is None else parse(hands.share), access, progress)
         yield crew
     finally:
-        crew.close()
+        if crew is not None:
+            crew.close()
 
 
 def default_output(base: Base) -> str:
@@ -164,24 +172,39 @@ def options_line(options: Mapping[str, Any]) -> str:
 
 
 def print_trials(records: Sequence[TrialRecord], title: str) -> None:
-    """Print trials as a table: measures, what came of each, and a column for each option."""
+    """Print trials as a table: measures, what came of each, and a column for each option.
+
+    On a terminal that is too narrow for all measures there are fewer of them.
+    """
+    out = console()
+    columns = [name for name in _COLUMNS if any(name in one.measures for one in records)]
+    table, unlimited = _table(records, columns, title), out.options.update(max_width=10_000)
+    while out.measure(table, options=unlimited).minimum > out.width and len(columns) > 1:
+        columns.pop()
+        table = _table(records, columns, title)
+    out.print(table)
+
+
+def _table(records: Sequence[TrialRecord], columns: Sequence[str], title: str) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    columns = [name for name in _COLUMNS if any(name in one.measures for one in records)]
     keys = list(dict.fromkeys(key for one in records for key in one.options))
     table = Table(title=title, box=None, pad_edge=False, title_justify="left", title_style="bold")
-    table.add_column("trial", justify="right")
-    for name in columns:
-        table.add_column(MEASURES[name].title, justify="right")
-    table.add_column("outcome")
+    headings = ["trial", *(MEASURES[name].title for name in columns), "outcome"]
+    cells = [[str(one.number), *(_measure(one, name) for name in columns), one.outcome] for one in records]
+    for heading, *column in zip(headings, *cells, strict=True):
+        justify: Literal["left", "right"] = "left" if heading == "outcome" else "right"
+        table.add_column(heading, justify=justify, min_width=max(map(len, (heading, *column))))
     for heading in short_names(keys):
-        table.add_column(heading)
-    for one in records:
-        cells = [format_measure(name, one.measures[name]) if name in one.measures else "" for name in columns]
-        options = [escape(_value(one.options, key)) for key in keys]
-        table.add_row(str(one.number), *cells, one.outcome, *options)
-    console().print(table)
+        table.add_column(heading, min_width=len(heading), overflow="fold")
+    for one, row in zip(records, cells, strict=True):
+        table.add_row(*row, *(escape(_value(one.options, key)) for key in keys))
+    return table
+
+
+def _measure(trial: TrialRecord, name: str) -> str:
+    return format_measure(name, trial.measures[name]) if name in trial.measures else ""
 
 
 def _value(options: Mapping[str, Any], key: str) -> str:

@@ -135,7 +135,7 @@ def _wish(base: Base, wanted: Varied, access: Access, *, tested: bool, runtime: 
 def _refuse_grid(wanted: Varied, *, dry_run: bool, no_tests: bool) -> None:
     if no_tests:
         raise UsageError("--no-tests: a search needs tests to know what is needed")
-    if wanted.vary or wanted.strategy or wanted.trials is not None or dry_run:
+    if wanted.vary or wanted.strategy or (wanted.trials, wanted.seed) != (None, None) or dry_run:
         raise UsageError(
             "--subject-to: a search tries drops, and no options",
             hint="search first; then --vary on the recipe with its new drops",
@@ -216,23 +216,16 @@ def _print(tuned: Tuned, wish: Wish, path: str) -> None:
         good, key=lambda one: (one.outcome not in {"passed", "untested"}, one.measures[wish.minimize], one.number)
     )
     if rows:
-        print_trials(rows[:MOST], f"the {min(MOST, len(rows))} with the least {wish.minimize}")
+        print_trials(rows[:MOST], f"best by {wish.minimize}")
     for line in _summary(tuned):
         note(line)
     note(f"results: {path}; brasm report {path} -o report.html makes a page of them")
 
 
 def _summary(tuned: Tuned) -> Iterator[str]:
-    counts = ", ".join(
-        f"{tuned.count(outcome):,} {word}"
-        for outcome, word in (
-            ("passed", "passed"),
-            ("untested", "not tested"),
-            ("failed", "failed"),
-            ("error", "errors"),
-        )
-        if tuned.count(outcome)
-    )
+    errors = "error" if tuned.count("error") == 1 else "errors"
+    words = {"passed": "passed", "untested": "not tested", "failed": "failed", "error": errors}
+    counts = ", ".join(f"{tuned.count(one):,} {word}" for one, word in words.items() if tuned.count(one))
     trials = "1 trial" if len(tuned.records) == 1 else f"{len(tuned.records):,} trials"
     earlier = f"; {tuned.earlier:,} recorded before" if tuned.earlier else ""
     yield f"{trials}: {counts or 'none finished'}{earlier}"

@@ -95,17 +95,19 @@ def unpacked(opened: OpenedImage, tree: Tree, *, keep: bool, tell: Callable[[str
         SourceError: a file cannot be read.
         DestinationError: there is no room in TMPDIR.
     """
-    folder = _temporary_folder()
+    folder: str | None = None
     try:
+        with held_signals():  # no signal falls between a folder and its name
+            folder = _temporary_folder()
         root = os.path.join(folder, "rootfs")
         directory.write(tuple(entry for entry in tree if not isinstance(entry, Device)), root, None)
         name = f"brasm-{secrets.token_hex(6)}"
         yield Unpacked(folder, root, tree, opened.config.config, opened.platform, f"{name}:run", _saver(opened))
     finally:
         with held_signals():
-            if keep:
+            if keep and folder is not None:
                 tell(f"kept: {folder}")
-            else:
+            elif folder is not None:
                 remove(folder)
 
 

@@ -109,14 +109,17 @@ def packed(
     """
     from assembler.pipeline.make import pack  # images that are there already need none of it
 
-    folder = tempfile.mkdtemp(prefix="brasm-test-")
+    folder: str | None = None
     try:
+        with held_signals():  # no signal falls between a folder and its name
+            folder = tempfile.mkdtemp(prefix="brasm-test-")
         reference = Reference("oci", os.path.join(folder, "layout"), tag=loaded.recipe.version)
         pack(loaded, [reference], sources, environment, progress)
         yield reference
     finally:
         with held_signals():
-            remove(folder)
+            if folder is not None:
+                remove(folder)
 
 
 def run_tests(target: Target, terms: Terms, progress: Progress, done: Callable[[Result], None]) -> Tested:

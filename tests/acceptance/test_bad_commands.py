@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from tests.acceptance.refusals import refused
+from tests.tools import BRASM, environment
 from tests.trees import make_folder
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -85,3 +84,13 @@ def test_a_folder_that_is_full_of_other_things(static: Path, out: Path) -> None:
     refused(out, 5, "pack", "-s", static, "-e", "/bin/sh", "-o", "oci:layout:1")
     refused(out, 5, "pack", "-s", static, "-e", "/bin/sh", "-o", "dir:layout")
     assert [path.name for path in (out / "layout").iterdir()] == ["precious"]
+
+
+@pytest.mark.parametrize("command", [("recipes", "--json"), ("schema",), ("rules",), ("completion", "bash")])
+def test_standard_output_that_is_full(command: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            (*BRASM, *command), check=False, stdout=full, stderr=subprocess.PIPE, text=True, env=environment()
+        )
+    assert done.returncode == 5
+    assert done.stderr == "error: standard output: cannot be written: No space left on device\n"

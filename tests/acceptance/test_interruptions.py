@@ -31,7 +31,7 @@ def test_a_full_disk(output: str, out: Path, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("output", ["x.tar", "oci:layout:1", "dir:root"])
 def test_a_signal_in_the_middle(number: signal.Signals, code: int, output: str, out: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
@@ -40,7 +40,7 @@ def test_a_signal_in_the_middle(number: signal.Signals, code: int, output: str, 
         endless.truncate(1 << 36)
     command = (*BRASM, "pack", "-s", str(root), "--mode", "all", "--set", "image.platform=linux/amd64", "-o", output)
     # Whoever starts the tests in the background has them ignore SIGINT, and what they start as well.
-    heeding = ("env", "--default-signal=INT", *command)
+    heeding = ("env", "--default-signal=INT,HUP", *command)
     process = subprocess.Popen(heeding, cwd=out, env=environment(), stderr=subprocess.PIPE, text=True)
     counters = Path(f"/proc/{process.pid}/io")
     try:

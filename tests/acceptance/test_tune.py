@@ -7,18 +7,20 @@ import os
 import shlex
 import signal
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from rich.console import Console
 
-from tests.experiments.trials import EXACT
+from assembler.cli.trials import print_trials
+from tests.experiments.trials import EXACT, Counting, base_of, matrix_of, ran, writer
 from tests.roots import debian
 from tests.tools import BRASM, attempt, environment, need, need_root, run, wait_for
 from tests.trees import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 VARIED: Final = (
     "layers.compression=gzip,zstd",
@@ -149,6 +151,48 @@ def test_an_interrupt_loses_nothing_and_repeats_nothing(jobs: str, root: Path, t
     assert exactly(path) == exactly(tmp_path / "whole.jsonl")
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_all_while_processes_start(number: signal.Signals, root: Path, tmp_path: Path) -> None:
+    """As a terminal's ^C reaches all processes: none says anything, and no file is left."""
+    (tmp_path / "tmp").mkdir()
+    varied = ("--vary", "layers.compression=zstd", "--vary", "layers.level=1..22")
+    process = subprocess.Popen(
+        ("env", "--default-signal=INT", *BRASM, "tune", str(root), "-o", "r.jsonl", "-j", "32", *varied),
+        cwd=tmp_path,
+        env={**environment(), "TMPDIR": str(tmp_path / "tmp")},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        children = f"/proc/{process.pid}/task/{process.pid}/children"
+        wait_for(lambda: len(Path(children).read_text().split()) >= 3, "processes are started")
+        os.killpg(process.pid, number)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 128 + number, errors
+    assert "Traceback" not in errors
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_table_that_is_too_wide_has_fewer_measures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = base_of(tmp_path)
+    with writer(tmp_path / "r.jsonl") as out:
+        found = ran(base, Counting(), out, matrix_of(base, "layers.compression=gzip,zstd").candidates)
+    for width, headings in ((160, ["tests", "outcome"]), (60, ["files", "outcome"]), (30, ["compressed", "outcome"])):
+        monkeypatch.setattr("assembler.cli.trials.console", lambda width=width: Console(width=width))
+        print_trials(found, "best by compressed")
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) == 4, "a line each"
+        assert "…" not in "".join(lines)
+        words = lines[1].split()
+        assert words[words.index(headings[0]) : words.index(headings[0]) + 2] == headings
+
+
 def test_what_cannot_be_combined_is_left_out_and_told(root: Path, tmp_path: Path) -> None:
     vary = ("layers.compression=gzip,none", "layers.level=-,12,13")
     done = tune(str(root), "-o", "r.jsonl", vary=vary, cwd=tmp_path)
@@ -189,6 +233,12 @@ WORDS: Final = [
     (("--patch", "x"), "--attempts, --patch and --apply are of a search", "--subject-to tests"),
     (("--subject-to", "tests"), "--subject-to: a search tries drops, and no options", ""),
     (("--no-tests", "--subject-to", "tests"), "--no-tests: a search needs tests", ""),
+    (
+        ("--strategy", "grid", "--trials", "3"),
+        "--strategy grid: --trials and --seed are of random",
+        "--strategy random",
+    ),
+    (("--seed", "3"), "--strategy grid: --trials and --seed are of random", "--strategy random"),
     (("--scheduler", "tcp://127.0.0.1:1", "--jobs", "2"), "--jobs: a cluster's workers decide", ""),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -11,6 +12,7 @@ import pytest
 
 from assembler.base.content import Bytes, read
 from assembler.base.digest import Digest
+from assembler.base.errors import ProgramError
 from assembler.base.progress import Silent
 from assembler.experiments.trials.processes import Folder, Processes
 from assembler.experiments.trials.tasks import perform
@@ -172,6 +174,40 @@ def test_a_task_that_kills_twice_is_given_up() -> None:
         assert "was killed by SIGKILL, twice" in done.answer.error
         assert done.answer.hint is not None
         assert answers(crew, [Squeeze(one.diff_id, "gzip", 1)]), "the crew goes on"
+    finally:
+        crew.close()
+
+
+def test_processes_are_started_as_there_are_tasks() -> None:
+    crew = Processes(8)
+    try:
+        one, task = slow_task()
+        crew.provide([one])
+        assert crew.at_work == {}
+        crew.submit(task)
+        assert list(crew.at_work.values()) == [task]
+        assert answers(crew, [Squeeze(one.diff_id, "gzip", level) for level in (1, 2)])
+        assert len(crew.at_work) <= 3
+    finally:
+        crew.close()
+
+
+def test_where_no_process_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    crew = Processes(2)
+    try:
+        one, task = slow_task()
+        crew.provide([one])
+        with monkeypatch.context() as patch:
+            patch.setattr("assembler.experiments.trials.processes._Worker", refuse)
+            with pytest.raises(ProgramError, match="no process can be started: Resource temporarily unavailable"):
+                crew.submit(task)
+        crew.submit(task)
+        with monkeypatch.context() as patch:
+            patch.setattr("assembler.experiments.trials.processes._Worker", refuse)
+            assert answers(crew, [Squeeze(one.diff_id, "gzip", 1)]), "the one that there is does both"
     finally:
         crew.close()
 

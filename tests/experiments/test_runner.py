@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from assembler.base.errors import ProgramError
 from assembler.base.progress import Silent
 from assembler.experiments.results.files import read_results
 from assembler.experiments.results.records import RootRecord
 from assembler.experiments.trials.processes import Processes
-from assembler.experiments.trials.tune import summary, tune
+from assembler.experiments.trials.tune import Attempts, summary, tune
 from assembler.experiments.trials.work import Check, Squeeze
 from assembler.oci.reference import Reference
 from assembler.pipeline.make import Sources, pack
@@ -158,6 +159,21 @@ def test_failed_trials_are_run_again_only_when_asked(tmp_path: Path) -> None:
         assert len([task for task in crew.tasks if isinstance(task, Check)]) == 1
 
 
+def test_what_broke_on_this_machine_is_run_again_unasked(tmp_path: Path) -> None:
+    base = base_of(tmp_path)
+    matrix = matrix_of(base, "layers.level=1,2")
+    with writer(tmp_path / "r.jsonl") as out:
+        crew = Counting()
+        crew.broken = "no runtime works here"
+        broken = tune(matrix, base, wish(), crew, out, Silent())
+        assert [(one.outcome, one.error) for one in broken.records] == [("error", "no runtime works here")] * 2
+    with writer(tmp_path / "r.jsonl") as out:
+        tuned = tune(matrix, base, wish(), Counting(), out, Silent())
+        assert [one.outcome for one in tuned.records] == ["passed", "passed"]
+        assert tuned.earlier == 0
+        assert tune(matrix, base, wish(), Counting(), out, Silent()).earlier == 2
+
+
 def test_one_process_and_several_come_to_the_same(tmp_path: Path) -> None:
     base = base_of(tmp_path, test=[])
     found = []
@@ -229,3 +245,11 @@ def test_what_a_search_tries_is_not_listed_but_what_it_finds_is(tmp_path: Path) 
     assert whole.files == ()
     assert len(less.files) == less.file_count == 2
     assert (tmp_path / "r.jsonl").read_bytes().count(b'"kind":"root"') == 3
+
+
+def test_a_search_does_not_take_a_machines_fault_for_a_need(tmp_path: Path) -> None:
+    base = base_of(tmp_path)
+    crew = Counting()
+    crew.broken = "no runtime"
+    with writer(tmp_path / "r.jsonl") as out, pytest.raises(ProgramError, match="trial 1: no runtime"):
+        Attempts(base, runner(base, crew, out)).attempt([(), ("/opt",)])

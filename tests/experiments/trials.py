@@ -14,7 +14,7 @@ from assembler.experiments.trials.axes import parse_axis
 from assembler.experiments.trials.matrix import Base, declare
 from assembler.experiments.trials.tasks import perform
 from assembler.experiments.trials.tune import Wish, runner_of
-from assembler.experiments.trials.work import Check, Checked, Done
+from assembler.experiments.trials.work import Broken, Check, Checked, Done
 from assembler.remote.access import Access
 from tests.trees import make_folder
 
@@ -87,7 +87,10 @@ def exactly(record: TrialRecord) -> tuple[object, ...]:
 
 
 class Counting:
-    """A crew that does tasks itself, in order, and counts them; tests pass unless their root is in `bad`."""
+    """A crew that does tasks itself, in order, and counts them; tests pass unless their root is in `bad`.
+
+    Where `broken` says why, no task is done.
+    """
 
     def __init__(self, stop_after: int | None = None) -> None:
         self.width = 2
@@ -95,6 +98,7 @@ class Counting:
         self.known: dict[Digest, Tar] = {}
         self.forgotten: list[Digest] = []
         self.bad: set[Digest] = set()
+        self.broken: str | None = None
         self._waiting: list[Task] = []
         self._stop_after = stop_after
 
@@ -114,6 +118,8 @@ class Counting:
             raise KeyboardInterrupt
         task = self._waiting.pop(0)
         self.tasks.append(task)
+        if self.broken is not None:
+            return Done(task, Broken(self.broken, None, "me"))
         if isinstance(task, Check):
             problems = ("it does not",) if task.tar in self.bad else ()
             return Done(task, Checked(tuple(TestRow(one.name or "", problems, 0.25) for one in task.tests), "x", "me"))

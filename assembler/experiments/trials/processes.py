@@ -1,4 +1,4 @@
-"""The crew of one machine: processes that this one starts, each of which does one task at a time.
+"""The crew of one machine: processes that this one starts as there are tasks, each of which does one at a time.
 
 Tars lie in a folder of the run, each written when a task first names it and removed when none does any more.
 """
@@ -11,14 +11,15 @@ import shutil
 import signal
 import tempfile
 from collections import deque
-from multiprocessing import connection, get_context
+from multiprocessing import connection, get_context, resource_tracker
 from typing import TYPE_CHECKING, Final
 
 from assembler.base.content import SharedFile, Span
-from assembler.base.errors import Interrupted, SourceError
+from assembler.base.errors import Interrupted, ProgramError, SourceError
 from assembler.base.files import atomic_file, destination_errors, write_all
 from assembler.experiments.trials.tasks import ends_at_once, name_of_worker, perform
-from assembler.experiments.trials.work import Broken, Done, Task
+from assembler.experiments.trials.work import Broken, Check, Done, Task
+from assembler.runtime.container import held_signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,7 +87,7 @@ class _Spool:
 
 
 class _Worker:
-    """A process, the pipe to it, and what it is at."""
+    """A process, the pipe to it, and what it is at. Signals are held while it is started, here and there."""
 
     def __init__(self, folder: str) -> None:
         context = get_context("spawn")  # a fork would take over threads' locks, and every file that is open here
@@ -95,6 +96,13 @@ class _Worker:
         self.process.start()
         other.close()
         self.task: Task | None = None
+
+    def stop(self) -> None:
+        """Have it end: only tests have a container to tidy up after, and what else is done leaves nothing behind."""
+        if isinstance(self.task, Check):
+            self.process.terminate()
+        else:
+            self.process.kill()
 
     @property
     def name(self) -> str:
@@ -113,7 +121,7 @@ class _Worker:
             return None
 
     def end(self) -> None:
-        self.process.terminate()
+        """Wait until it has ended, which it was told to."""
         self.process.join(_TO_END)
         if self.process.is_alive():
             self.process.kill()
@@ -125,7 +133,7 @@ class Processes:
     """A crew of processes of this machine. One that dies is replaced; what it did is done once more, then given up."""
 
     def __init__(self, count: int) -> None:
-        """Start so many.
+        """Make ready for so many at most.
 
         Raises:
             DestinationError: there is no room in TMPDIR.
@@ -136,8 +144,6 @@ class Processes:
         self._finished: deque[Done] = deque()
         self._lost: set[Task] = set()
         self._workers: list[_Worker] = []
-        for _ in range(count):
-            self._workers.append(_Worker(self._spool.folder.path))
 
     @property
     def at_work(self) -> dict[int, Task | None]:
@@ -173,11 +179,12 @@ class Processes:
 
     def close(self) -> None:
         """See `Crew.close`."""
-        for worker in self._workers:
-            worker.process.terminate()
-        for worker in self._workers:
-            worker.end()
-        self._spool.close()
+        with held_signals():
+            for worker in self._workers:
+                worker.stop()
+            for worker in self._workers:
+                worker.end()
+            self._spool.close()
 
     def _take(self, worker: _Worker) -> Done | None:
         done, task = worker.answer(), worker.task
@@ -187,12 +194,12 @@ class Processes:
         return self._replace(worker, task)
 
     def _replace(self, worker: _Worker, task: Task) -> Done | None:
-        """Put a fresh process in the place of one that died."""
+        """Make room for a fresh process in the place of one that died."""
         worker.process.join()
         code = worker.process.exitcode or 0
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
         worker.pipe.close()
-        self._workers[self._workers.index(worker)] = _Worker(self._spool.folder.path)
+        self._workers.remove(worker)
         if task in self._lost:
             hint = "there may not be memory for so many at once: fewer --jobs"
             return Done(task, Broken(f"the process that worked on it {how}, twice", hint, worker.name))
@@ -201,11 +208,31 @@ class Processes:
         return None
 
     def _hand_out(self) -> None:
-        for worker in self._workers:
-            if worker.task is None and self._waiting:
-                task = self._waiting.popleft()
-                self._spool.write(task.tar)
-                worker.give(task)
+        while self._waiting and (worker := self._idle()) is not None:
+            task = self._waiting.popleft()
+            self._spool.write(task.tar)
+            worker.give(task)
+
+    def _idle(self) -> _Worker | None:
+        """Return a process without a task, if need be a new one; None where there are as many as there may be."""
+        found = next((worker for worker in self._workers if worker.task is None), None)
+        if found is None and len(self._workers) < self.width:
+            return self._started()
+        return found
+
+    def _started(self) -> _Worker | None:
+        """Start a process; where the machine has room for no more, those that there are must do."""
+        try:
+            resource_tracker.ensure_running()  # when it starts its own process it lets signals through (Python 3.11)
+            with held_signals():
+                self._workers.append(_Worker(self._spool.folder.path))
+        except OSError as error:
+            if self._workers:
+                return None
+            raise ProgramError(
+                f"no process can be started: {error.strerror}", hint="end others, or ulimit -u"
+            ) from error
+        return self._workers[-1]
 
 
 def work(pipe: Connection, folder: str) -> None:
@@ -213,13 +240,17 @@ def work(pipe: Connection, folder: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's ^C goes to all; whoever started this one ends it
     signal.signal(signal.SIGTERM, _terminate)
     tars, name = Folder(folder), name_of_worker()
-    with contextlib.suppress(EOFError, BrokenPipeError, Interrupted):
+    tempfile.tempdir = os.path.dirname(folder)  # to look for one makes a file, which might be left
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError, Interrupted):
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         while True:
             task = pipe.recv()
             with ends_at_once(task, signal.SIGTERM):
                 answer = perform(task, tars, name)
             pipe.send(answer)
+    os._exit(0)  # all is tidied up: a further signal finds nothing to interrupt
 
 
 def _terminate(number: int, _: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)  # once is enough: what is tidied up now must not be cut off
     raise Interrupted(number)

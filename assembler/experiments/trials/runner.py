@@ -106,8 +106,11 @@ class Runner:
         return draft(loaded, self._sources, self.terms.environment, self._progress, with_packages=True)
 
     def _is_done(self, trial: Trial) -> bool:
+        """Whether it is recorded; a task that broke tells of the machine, and is done anew."""
         record = self._writer.trials.get(trial.id)
-        return record is not None and not (self.terms.retry and record.outcome in {"failed", "error"})
+        if record is None or (self.terms.retry and record.outcome in {"failed", "error"}):
+            return False
+        return record.outcome != "error" or not isinstance(trial.prepared, Prepared)
 
     def _prepare(self, candidates: Sequence[Candidate]) -> list[Trial]:
         """Plan each root filesystem once, as long as there is time."""

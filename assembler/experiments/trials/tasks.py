@@ -105,15 +105,19 @@ def check(task: Check, tars: Tars, worker: str) -> Checked:
     from assembler.oci.shipment import Shipment
     from assembler.pipeline.run import remove
     from assembler.pipeline.test import Terms, run_tests
+    from assembler.runtime.container import held_signals
 
-    tar = tars.content(task.tar)
-    folder = _temporary_folder()
+    tar, folder = tars.content(task.tar), None
     try:
+        with held_signals():
+            folder = _temporary_folder()
         layout.write(Shipment.of(_plain_image(task, tar)), folder, "trial", "trial")
         terms = Terms(task.runtime, None, None, keep=False, tell=_unheard, change=lambda box: box)
         tested = run_tests(_target(task, folder), terms, Silent(), _unheard)
     finally:
-        remove(folder)
+        if folder is not None:
+            with held_signals():
+                remove(folder)
     rows = tuple(TestRow(one.name, one.problems, rounded(one.seconds)) for one in tested.results)
     return Checked(rows, tested.runtime, worker)
 

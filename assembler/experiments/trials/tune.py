@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from assembler import __version__
-from assembler.base.errors import UsageError
+from assembler.base.errors import ProgramError, UsageError
 from assembler.experiments.facts.machine import machine_facts
 from assembler.experiments.results.measures import MEASURES
 from assembler.experiments.results.pareto import pareto_front
@@ -123,9 +123,14 @@ class Attempts:
         """See `Oracle.attempt`.
 
         Raises:
+            ProgramError: tests could not be run, which says nothing of what is needed.
             BrasmError: none of a trial's own.
         """
-        return self._runner.run([self._candidate(drops) for drops in attempts], listed=False)
+        records = self._runner.run([self._candidate(drops) for drops in attempts], listed=False)
+        for record in records:
+            if record is not None and record.outcome == "error" and record.root is not None:
+                raise ProgramError(f"trial {record.number}: {record.error}", hint=record.hint)
+        return records
 
     def list_roots(self, drops: tuple[str, ...]) -> None:
         """Record which files the recipe's root has, and which it has with these drops."""
@@ -192,10 +197,10 @@ def tune(matrix: Matrix, base: Base, wish: Wish, crew: Crew, writer: Writer, pro
     Raises:
         BrasmError: none of a trial's own, which are records: no room, no workers, or a signal.
     """
-    before = set(writer.trials)
+    before = dict(writer.trials)
     runner = runner_of(base, wish, crew, writer, progress)
     records = [record for record in runner.run(matrix.candidates) if record is not None]
-    earlier = sum(record.id in before for record in records)
+    earlier = sum(before.get(record.id) is record for record in records)
     return summary(records, len(matrix.candidates) - len(records), earlier, wish.minimize)
 
 
