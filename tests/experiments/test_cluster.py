@@ -33,7 +33,7 @@ from assembler.recipe.types import RunSpec, TestSpec
 from assembler.remote.access import Access
 from assembler.tree import Regular
 from tests.experiments import clusters
-from tests.tools import environment, need, need_root, wait_for
+from tests.tools import environment, lack, need, need_root, wait_for
 from tests.trees import make_tree
 
 if TYPE_CHECKING:
@@ -219,6 +219,8 @@ def test_a_process_that_dies_is_replaced(cluster: clusters.Cluster) -> None:
 
 def test_a_worker_that_its_nanny_replaces(cluster: clusters.Cluster) -> None:
     """What `dask worker` starts by itself: a process that watches over another one."""
+    if not os.access("/dev/shm", os.W_OK):  # where multiprocessing has its locks
+        lack("/dev/shm cannot be written to")
     nanny, each = cluster.worker("a", "--nthreads", "1"), tar("/a file " + SLOW)
     tasks: list[Task] = [Squeeze(each.diff_id, "zstd", level) for level in range(12, 20)]
     with crew_on(cluster.address) as crew:
