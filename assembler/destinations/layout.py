@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from assembler.oci.shipment import Shipment
     from assembler.oci.types import Descriptor
 
+_BEGUN: Final = ("blobs", "index.json", "oci-layout", ".index.json", ".oci-layout", ".brasm")
+"""What a folder may hold that another process is making a layout of at this moment."""
 _NOT_A_LAYOUT: Final = "name a new or empty folder, or one that holds an image layout"
 _PARALLEL: Final = 4
 """Blobs that are written at a time: one is hashed while another comes over the network or goes to the disk."""
@@ -81,7 +83,7 @@ def check(path: str) -> None:
         marker = os.path.join(path, "oci-layout")
         if os.path.exists(marker):
             _check_version(marker)
-        elif os.listdir(path):
+        elif any(not name.startswith(_BEGUN) for name in os.listdir(path)):
             raise DestinationError(f"{show(path)}: not an image layout, and not empty", hint=_NOT_A_LAYOUT)
 
 
