@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from assembler.oci.shipment import Shipment
     from assembler.oci.types import Descriptor
 
-_BEGUN: Final = ("blobs", "index.json", "oci-layout", ".index.json", ".oci-layout", ".brasm")
-"""What a folder may hold that another process is making a layout of at this moment."""
 _NOT_A_LAYOUT: Final = "name a new or empty folder, or one that holds an image layout"
 _PARALLEL: Final = 4
 """Blobs that are written at a time: one is hashed while another comes over the network or goes to the disk."""
@@ -57,7 +55,7 @@ def write(shipment: Shipment, path: str, name: str | None, tag: str | None) -> W
         DestinationError: the folder holds something else, or cannot be written.
     """
     with destination_errors(path), _locked(path):
-        check(path)
+        _check(path)
         index = _read_index(path)
         _put_descriptor(index, msgspec.to_builtins(named(shipment.root, name, tag)))
         new = msgspec.json.encode(index)
@@ -72,9 +70,22 @@ def write(shipment: Shipment, path: str, name: str | None, tag: str | None) -> W
 def check(path: str) -> None:
     """Make sure that a folder is an image layout or empty, or not there yet.
 
+    What seems to be something else may be a layout that another process begins: whoever does holds the lock, and is
+    waited for.
+
     Raises:
         DestinationError: it is something else.
     """
+    try:
+        _check(path)
+    except DestinationError:
+        if not os.path.isdir(path):
+            raise
+        with destination_errors(path), _locked(path):
+            _check(path)
+
+
+def _check(path: str) -> None:
     with destination_errors(path):
         if not os.path.lexists(path):
             return
@@ -83,7 +94,7 @@ def check(path: str) -> None:
         marker = os.path.join(path, "oci-layout")
         if os.path.exists(marker):
             _check_version(marker)
-        elif any(not name.startswith(_BEGUN) for name in os.listdir(path)):
+        elif os.listdir(path):
             raise DestinationError(f"{show(path)}: not an image layout, and not empty", hint=_NOT_A_LAYOUT)
 
 

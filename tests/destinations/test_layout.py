@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import multiprocessing
+import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ import pytest
 from assembler.base.content import Bytes
 from assembler.base.digest import sha256
 from assembler.base.errors import DestinationError, SourceError
-from assembler.destinations import Written, put
+from assembler.destinations import Written, layout, put
 from assembler.oci.reference import parse
 from assembler.oci.shipment import Shipment
 from tests.destinations.failures import FAILURES, failing, files_below, interrupt_at
@@ -265,3 +267,38 @@ def test_contents_held_in_memory(tmp_path: Path) -> None:
     layer = msgspec.structs.replace(image.layers[0], blob=Bytes(b"".join(image.layers[0].blob.chunks())))
     write(msgspec.structs.replace(image, layers=(layer,)), tmp_path / "l")
     assert len(files_below(tmp_path / "l")) == 7
+
+
+def test_a_layout_that_another_process_begins_is_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "blobs").mkdir()
+    begun = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(begun, fcntl.LOCK_EX)
+    failures: list[DestinationError] = []
+
+    def check() -> None:
+        try:
+            layout.check(str(tmp_path))
+        except DestinationError as error:
+            failures.append(error)
+
+    look = threading.Thread(target=check)
+    look.start()
+    look.join(0.2)
+    assert look.is_alive(), "whether it will be a layout is not known yet"
+    (tmp_path / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+    os.close(begun)
+    look.join(20)
+    assert not look.is_alive()
+    assert failures == []
+
+
+@pytest.mark.parametrize("name", ["blobs", "index.json", ".hidden"])
+def test_what_looks_like_a_part_of_a_layout_makes_none(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / name).write_text("somebody's own")
+    with pytest.raises(DestinationError, match="not an image layout, and not empty"):
+        layout.check(str(folder))
+    with pytest.raises(DestinationError, match="not an image layout, and not empty"):
+        write(make_image(tmp_path), folder)
+    assert (folder / name).read_text() == "somebody's own"
